@@ -1,0 +1,46 @@
+package api
+
+import "time"
+
+// Event is one line of the daemon's log of facts, numbered without gaps as
+// committed. Every subscriber reads the same log.
+type Event struct {
+	Seq     int64     `json:"seq"`
+	At      time.Time `json:"at"`
+	Type    EventType `json:"type"`
+	Message string    `json:"message,omitempty" doc:"id of the message it is about"`
+	Part    int       `json:"part,omitempty" doc:"seq of the part it is about"`
+	Modem   string    `json:"modem,omitempty"`
+	State   string    `json:"state,omitempty" doc:"the message's state after it"`
+	Detail  string    `json:"detail,omitempty" doc:"a sentence without numbers or text"`
+}
+
+// EventType names what happened.
+type EventType string
+
+// The event types.
+const (
+	EventAccepted      EventType = "message.accepted"
+	EventSubmitting    EventType = "part.submitting"
+	EventSubmitted     EventType = "part.submitted"
+	EventPartFailed    EventType = "part.failed"
+	EventPartRetry     EventType = "part.retry"
+	EventPartUnknown   EventType = "part.unknown"
+	EventPartResend    EventType = "part.resend" // possible_duplicate
+	EventPartReport    EventType = "part.report"
+	EventSent          EventType = "message.sent"
+	EventDelivered     EventType = "message.delivered"
+	EventFailed        EventType = "message.failed"
+	EventUnknown       EventType = "message.unknown"
+	EventHeld          EventType = "message.held"
+	EventExpired       EventType = "message.expired"
+	EventCancelled     EventType = "message.cancelled"
+	EventResolved      EventType = "message.resolved"
+	EventPartReceived  EventType = "part.received"
+	EventReceived      EventType = "message.received"
+	EventRepeat        EventType = "message.repeat"
+	EventIncomplete    EventType = "message.incomplete"
+	EventReport        EventType = "report.unmatched"
+	EventModem         EventType = "modem.condition"
+	EventDaemonStarted EventType = "daemon.started"
+)

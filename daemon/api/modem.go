@@ -1,0 +1,68 @@
+package api
+
+import "time"
+
+// Modem is one configured modem and how it is.
+type Modem struct {
+	Name       string     `json:"name"`
+	Device     string     `json:"device"`
+	Profile    string     `json:"profile,omitempty"`
+	Condition  Condition  `json:"condition"`
+	CanSend    bool       `json:"can_send"`
+	LastAnswer *time.Time `json:"last_answer,omitempty" doc:"the last real round trip"`
+
+	IMEI         string `json:"imei,omitempty"`
+	IMSI         string `json:"imsi,omitempty"`
+	ICCID        string `json:"iccid,omitempty"`
+	Number       string `json:"number,omitempty"`
+	Manufacturer string `json:"manufacturer,omitempty"`
+	Model        string `json:"model,omitempty"`
+	Revision     string `json:"revision,omitempty"`
+	SMSC         string `json:"smsc,omitempty"`
+
+	Registration string   `json:"registration,omitempty" doc:"home, roaming, searching, denied, ..."`
+	Operator     string   `json:"operator,omitempty"`
+	Signal       *int     `json:"signal,omitempty" doc:"dBm"`
+	Indications  string   `json:"indications,omitempty" doc:"the CNMI setting that took, or poll"`
+	Memories     []Memory `json:"memories" nullable:"false"`
+
+	Waiting     int     `json:"waiting" doc:"queued parts that only this modem may send"`
+	SentParts   int64   `json:"sent_parts" doc:"since the daemon started"`
+	ReceivedPDU int64   `json:"received_pdus" doc:"since the daemon started"`
+	LastError   *Reason `json:"last_error,omitempty"`
+}
+
+// Memory is a message store of a modem.
+type Memory struct {
+	Name  string `json:"name"`
+	Used  int    `json:"used"`
+	Total int    `json:"total"`
+}
+
+// Modems is the answer of GET /v1/modems.
+type Modems struct {
+	Modems []Modem `json:"modems" nullable:"false"`
+}
+
+// Condition is the state of a modem in words, out of a closed list.
+type Condition struct {
+	Code     ConditionCode `json:"code"`
+	Sentence string        `json:"sentence"`
+	Remedy   string        `json:"remedy,omitempty"`
+	Since    time.Time     `json:"since"`
+}
+
+// ConditionCode is one of Conditions.
+type ConditionCode string
+
+// Status is the answer of GET /v1/status.
+type Status struct {
+	Version   string         `json:"version"`
+	StartedAt time.Time      `json:"started_at"`
+	Ready     bool           `json:"ready" doc:"a modem can send"`
+	Condition *Reason        `json:"condition,omitempty" doc:"what is wrong with the daemon itself, such as a full disk"`
+	Database  string         `json:"database"`
+	Messages  map[string]int `json:"messages" doc:"open messages by state"`
+	LastEvent int64          `json:"last_event"`
+	Modems    []Modem        `json:"modems" nullable:"false"`
+}
