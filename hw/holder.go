@@ -1,0 +1,82 @@
+package hw
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// process is who has a device open; pid 0 is nobody we can see.
+type process struct {
+	pid  int
+	name string
+}
+
+// holder looks for the program that has the device open: first among the
+// file locks, which every user may read, then among the open files of the
+// processes that we may look into.
+func holder(path string) process {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return process{}
+	}
+	pid := lockOwner(st)
+	if pid == 0 {
+		pid = fileOwner(st)
+	}
+	if pid == 0 {
+		return process{}
+	}
+	return process{pid: pid, name: programName(pid)}
+}
+
+// lockOwner reads /proc/locks (proc_locks(5)), where a line is
+// "1: FLOCK  ADVISORY  WRITE 1234 00:15:7 0 EOF": the pid, then the file as
+// major:minor of its file system in hex, and inode.
+func lockOwner(st unix.Stat_t) int {
+	f, err := os.Open("/proc/locks")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
+	for s := bufio.NewScanner(f); s.Scan(); {
+		// A waiter's line has "->" as its second field and names no owner.
+		if w := strings.Fields(s.Text()); len(w) >= 6 && w[1] == "FLOCK" && w[5] == file {
+			pid, _ := strconv.Atoi(w[4]) // -1 and 0 are owners outside our pid namespace
+			return max(pid, 0)
+		}
+	}
+	return 0
+}
+
+// fileOwner finds another process that has the device open.
+func fileOwner(st unix.Stat_t) int {
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	self := strconv.Itoa(os.Getpid())
+	for _, fd := range fds {
+		pid := strings.Split(fd, "/")[2]
+		if pid == self {
+			continue
+		}
+		var open unix.Stat_t
+		if unix.Stat(fd, &open) == nil && open.Mode&unix.S_IFMT == unix.S_IFCHR && open.Rdev == st.Rdev {
+			n, _ := strconv.Atoi(pid)
+			return n
+		}
+	}
+	return 0
+}
+
+func programName(pid int) string {
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(comm))
+}
