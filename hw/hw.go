@@ -115,6 +115,10 @@ func setUp(f *os.File, baud int) error {
 func programLine(fd, baud int) error {
 	port, err := serial.Open(fmt.Sprintf("/proc/self/fd/%d", fd),
 		&serial.Mode{BaudRate: baud, DataBits: 8, Parity: serial.NoParity, StopBits: serial.OneStopBit})
+	var perr *serial.PortError
+	if errors.As(err, &perr) && perr.Code() == serial.PortBusy {
+		return errBusy
+	}
 	if err != nil {
 		return fmt.Errorf("set %d baud 8N1: %w", baud, err)
 	}
@@ -156,7 +160,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if err := c.f.SetWriteDeadline(time.Now().Add(c.writeLimit)); err != nil {
-		return 0, c.explain("write", err)
+		return 0, fmt.Errorf("write %s: %w", c.f.Name(), os.ErrClosed)
 	}
 	n, err := c.f.Write(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
