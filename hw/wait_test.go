@@ -31,7 +31,9 @@ func link(t *testing.T, target, path string) {
 }
 
 // ways are how a device that was not there appears; path is modem0 in dir.
-var ways = map[string]struct{ before, appear func(t *testing.T, dir string) }{
+var ways = map[string]struct {
+	before, appear func(t *testing.T, dir string)
+}{
 	"the node": {
 		func(*testing.T, string) {},
 		func(t *testing.T, dir string) { touch(t, filepath.Join(dir, "modem0")) },
