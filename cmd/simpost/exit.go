@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"simpost/daemon/api"
+)
+
+// The exit statuses.
+const (
+	exitOK      = 0
+	exitFailed  = 1 // refused or failed
+	exitUsage   = 2 // the command line is wrong
+	exitUnknown = 3 // it may have happened: do not repeat it blindly
+)
+
+// exitError ends the program with a status of its own. A nil err says nothing
+// more: what there is to say has been printed.
+type exitError struct {
+	status int
+	err    error
+	hint   string
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usagef says what is wrong with the command line.
+func usagef(format string, args ...any) error {
+	return &exitError{status: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// hinted adds the remedy to err.
+func hinted(err error, format string, args ...any) error {
+	return &exitError{status: status(err), err: err, hint: fmt.Sprintf(format, args...)}
+}
+
+// status is the exit status of err.
+func status(err error) int {
+	var exit *exitError
+	var refused *api.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		return exit.status
+	case errors.As(err, &refused) && refused.Code == api.CodeOutcomeUnknown:
+		return exitUnknown
+	}
+	return exitFailed
+}
+
+// complain prints err for people, or for programs as the API's problem.
+func complain(w io.Writer, err error, asJSON bool) {
+	if err == nil || err.Error() == "" || errors.Is(err, context.Canceled) {
+		return
+	}
+	problem := problemOf(err)
+	if asJSON {
+		_ = json.NewEncoder(w).Encode(problem)
+		return
+	}
+	fmt.Fprintf(w, "simpost: %s%s\n", clean(problem.Message), codeOf(problem))
+	for _, f := range problem.Errors {
+		fmt.Fprintf(w, "simpost:   %s: %s%s\n", f.Field, clean(f.Message), valueOf(f))
+	}
+	if problem.Hint != "" {
+		fmt.Fprintf(w, "simpost: hint: %s\n", clean(problem.Hint))
+	}
+}
+
+// problemOf finds what the daemon said in err, under what the verb added to it.
+func problemOf(err error) api.Error {
+	var problem api.Error
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		problem = *refused
+	}
+	problem.Message = err.Error()
+	var exit *exitError
+	if errors.As(err, &exit) && exit.hint != "" {
+		problem.Hint = exit.hint
+	}
+	return problem
+}
+
+func codeOf(p api.Error) string {
+	if p.Code == "" {
+		return ""
+	}
+	return " [" + string(p.Code) + "]"
+}
+
+// valueOf shows the refused value unless the sentence already does.
+func valueOf(f api.FieldError) string {
+	if f.Value == "" || strings.Contains(f.Message, f.Value) {
+		return ""
+	}
+	return fmt.Sprintf(" (%q)", f.Value)
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"simpost/daemon/api"
+)
+
+// maxTextInput bounds what is read from standard input or a file; the daemon
+// takes request bodies up to this.
+const maxTextInput = 64 << 10
+
+// text is the argument, or what comes on standard input without the line end
+// that echo and editors put behind it.
+func (a *app) text(args []string) (string, error) {
+	if len(args) == 1 && args[0] != "-" {
+		return args[0], nil
+	}
+	if isTerminal(a.in) {
+		fmt.Fprintln(a.err, "simpost: type the text, and end it with Ctrl-D on a line of its own")
+	}
+	raw, err := readLimited(a.in, "standard input")
+	if err != nil {
+		return "", err
+	}
+	raw = bytes.TrimSuffix(raw, []byte("\n"))
+	return string(bytes.TrimSuffix(raw, []byte("\r"))), nil
+}
+
+func isTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// readLimited reads all of r, or says that it is too long for any message.
+func readLimited(r io.Reader, name string) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxTextInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(raw) > maxTextInput {
+		return nil, &api.Error{Code: api.CodeTooLong, Message: fmt.Sprintf("%s has more than %d KiB: no message carries that", name, maxTextInput>>10)}
+	}
+	return raw, nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"simpost/daemon/api"
+)
+
+func (a *app) modems() *cobra.Command {
+	return &cobra.Command{
+		Use:   "modems [NAME]",
+		Short: "show the modems and how they are",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				m, err := c.Modem(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.printModem(m)
+			}
+			list, err := c.Modems(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.printModems(list)
+		},
+	}
+}
+
+func (a *app) printModems(list []api.Modem) error {
+	if a.json {
+		return a.printJSON(api.Modems{Modems: list})
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(a.err, "simpost: no modem is configured")
+		return nil
+	}
+	var rows [][]string
+	for _, m := range list {
+		rows = append(rows, []string{clean(m.Name), short(m.Device, 24), yesNo(m.CanSend), short(m.Operator, 16), decibels(m.Signal), string(m.Condition.Code)})
+	}
+	if err := table(a.out, "NAME DEVICE SENDS OPERATOR SIGNAL CONDITION", rows); err != nil {
+		return err
+	}
+	for _, m := range list {
+		if !m.CanSend && m.Condition.Sentence != "" {
+			fmt.Fprintf(a.out, "\n%s: %s\n", clean(m.Name), clean(m.Condition.Sentence))
+			if m.Condition.Remedy != "" {
+				fmt.Fprintf(a.out, "  %s\n", clean(m.Condition.Remedy))
+			}
+		}
+	}
+	return nil
+}
+
+func (a *app) printModem(m api.Modem) error {
+	if a.json {
+		return a.printJSON(m)
+	}
+	fmt.Fprintf(a.out, "modem %s: %s\n", clean(m.Name), clean(m.Condition.Sentence))
+	if m.Condition.Remedy != "" {
+		fmt.Fprintf(a.out, "  %s\n", clean(m.Condition.Remedy))
+	}
+	last := ""
+	if m.LastError != nil {
+		last = clean(m.LastError.Message)
+	}
+	return fields(a.out,
+		"  condition", string(m.Condition.Code)+" since "+when(m.Condition.Since, time.Now()),
+		"  device", clean(m.Device),
+		"  sends", yesNo(m.CanSend),
+		"  model", clean(strings.TrimSpace(m.Manufacturer+" "+m.Model+" "+m.Revision)),
+		"  profile", m.Profile,
+		"  IMEI", clean(m.IMEI),
+		"  IMSI", clean(m.IMSI),
+		"  ICCID", clean(m.ICCID),
+		"  number", clean(m.Number),
+		"  service centre", clean(m.SMSC),
+		"  network", clean(strings.TrimSpace(m.Operator+" "+m.Registration)),
+		"  signal", decibels(m.Signal),
+		"  new messages", clean(m.Indications),
+		"  memories", memories(m.Memories),
+		"  last answer", whenSet(m.LastAnswer),
+		"  waiting parts", fmt.Sprint(m.Waiting),
+		"  since start", fmt.Sprintf("%s sent, %d received", plural(int(m.SentParts), "part"), m.ReceivedPDU),
+		"  last error", last,
+	)
+}
+
+func memories(list []api.Memory) string {
+	var all []string
+	for _, m := range list {
+		all = append(all, fmt.Sprintf("%s %d of %d", clean(m.Name), m.Used, m.Total))
+	}
+	return strings.Join(all, ", ")
+}
+
+func decibels(dbm *int) string {
+	if dbm == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d dBm", *dbm)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
