@@ -63,4 +63,6 @@ const (
 	CodeDatabaseNotOurs  Code = "database-not-ours" // some other program's file
 	CodeConfig           Code = "config"            // the configuration has a mistake
 	CodeMethodNotAllowed Code = "method-not-allowed"
+	CodeMediaType        Code = "media-type" // a body that is not application/json
+	CodeTimeout          Code = "timeout"    // the body did not come in time
 )

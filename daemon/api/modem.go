@@ -44,17 +44,6 @@ type Modems struct {
 	Modems []Modem `json:"modems" nullable:"false"`
 }
 
-// Condition is the state of a modem in words, out of a closed list.
-type Condition struct {
-	Code     ConditionCode `json:"code"`
-	Sentence string        `json:"sentence"`
-	Remedy   string        `json:"remedy,omitempty"`
-	Since    time.Time     `json:"since"`
-}
-
-// ConditionCode is one of Conditions.
-type ConditionCode string
-
 // Status is the answer of GET /v1/status.
 type Status struct {
 	Version   string         `json:"version"`
