@@ -1,0 +1,189 @@
+package atcmd
+
+import "time"
+
+// After a command was given up half way its answer may still come, its prompt may still open, and a modem may do
+// nothing else meanwhile. Nothing is written for anybody until the line is in step again: silence, ESC if a prompt may
+// be open (never ^Z), and a ping whose answer can't be taken for another. If no ping is answered the connection ends.
+
+// pings have an answer of their own name that no modem sends by itself. Each is used once per resync: the answer of the
+// newest proves that whatever came before it is in.
+var pings = []string{"+CMEE?", "+CMGF?", "+CSMS?", "+CSCS?", "+CNMI?", "+CPMS?"}
+
+// maxEscapes bounds the ESCs before one ping.
+const maxEscapes = 5
+
+// resync is the state lost.
+type resync struct {
+	x       *exchange // given up; nil if the line was dirty
+	asking  bool      // a prompt was open when the line was dirty
+	pings   []string  // sent
+	pinged  bool      // the newest ping's own line came, its OK did not
+	synced  chan struct{}
+	prompts chan struct{} // one slot: a prompt came
+}
+
+// lose enters the state lost, for x or, with nil, for a dirty line. c.mu is held.
+func (c *Conn) lose(x *exchange) {
+	c.lost = &resync{
+		x:       x,
+		asking:  c.asking,
+		synced:  make(chan struct{}),
+		prompts: make(chan struct{}, 1),
+	}
+	c.dirty, c.asking = false, false
+	c.fr.wantPrompt, c.fr.echo = true, ""
+}
+
+// destination decides while a resync is under way.
+func (r *resync) destination(l, name string) dest {
+	for _, p := range r.pings {
+		switch {
+		case name+"?" == p:
+			return toPing
+		case l == "AT"+p:
+			return toNobody
+		}
+	}
+	x := r.x
+	switch {
+	case l == "OK" && r.pinged:
+		return toSync
+	case l == "OK" || l == "ERROR" || x != nil && x.isEcho(l):
+		return toNobody
+	case isFinal(l), x != nil && (isHex(l) || x.spec.final(l) || x.spec.solicited(l, name)):
+		return toEvidence
+	}
+	return unasked(name)
+}
+
+// answered notes the own line of ping p.
+func (r *resync) answered(p string) { r.pinged = p == r.pings[len(r.pings)-1] }
+
+// prompted notes a prompt.
+func (r *resync) prompted() {
+	select {
+	case r.prompts <- struct{}{}:
+	default:
+	}
+}
+
+// inSync ends the state lost, unless a prompt is open: then the next command would become a payload, and the line needs
+// ESC and one more ping. c.mu is held.
+func (c *Conn) inSync() {
+	r := c.lost
+	r.pinged = false
+	if len(r.prompts) > 0 {
+		return
+	}
+	c.lost = nil
+	c.last, c.lastAt = "OK", c.lastRx
+	close(r.synced)
+}
+
+// resync brings the line back to idle and then gives the turn back.
+func (c *Conn) resync() {
+	defer func() { <-c.turn }()
+	c.mu.Lock()
+	r := c.lost
+	c.mu.Unlock()
+	escape := r.asking || r.x != nil && r.x.prompt != nil && !r.x.submitted
+	wait := c.cfg.PingWait
+	for _, p := range r.usable() {
+		if !c.silence(c.cfg.Quiet, c.cfg.DrainMax) || escape && !c.escape(r) || !c.ping(r, p) {
+			return
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-r.synced:
+		case <-r.prompts:
+			r.prompted() // left for escape to see
+			escape = true
+		case <-t.C:
+			wait *= 2
+		case <-c.dead:
+		}
+		t.Stop()
+		if c.ended(r) {
+			return
+		}
+	}
+	c.fail(ErrNoResync)
+}
+
+// usable leaves out the ping that can't be told from the command given up.
+func (r *resync) usable() []string {
+	if r.x == nil {
+		return pings
+	}
+	var ps []string
+	for _, p := range pings {
+		if !r.x.spec.has(p[:len(p)-1]) {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// ended says whether r is over, well or badly. Where it is well, the engine is made ready.
+func (c *Conn) ended(r *resync) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return true
+	}
+	if c.lost == r {
+		return false
+	}
+	c.eng.reset()
+	return true
+}
+
+// escape leaves an open prompt. One that opens after the ESC needs another. False means the connection died.
+func (c *Conn) escape(r *resync) bool {
+	for range maxEscapes {
+		select {
+		case <-r.prompts:
+		default:
+		}
+		if _, err := c.put(nil, "", esc); err != nil || !c.silence(c.cfg.Quiet, c.cfg.DrainMax) {
+			return false
+		}
+		if len(r.prompts) == 0 {
+			break
+		}
+	}
+	return true
+}
+
+// ping sends p, unless an older ping's answer came meanwhile. False means the connection died.
+func (c *Conn) ping(r *resync, p string) bool {
+	c.mu.Lock()
+	done := c.lost != r
+	if !done {
+		r.pings, r.pinged = append(r.pings, p), false
+	}
+	c.mu.Unlock()
+	if done {
+		return true
+	}
+	_, err := c.put(nil, "AT"+p, cr)
+	return err == nil
+}
+
+// silence waits until nothing came for d, but not longer than limit. False means the connection died.
+func (c *Conn) silence(d, limit time.Duration) bool {
+	start := time.Now()
+	for rest := d; rest > 0; {
+		if !c.alive(rest) {
+			return false
+		}
+		c.mu.Lock()
+		rest = d - time.Since(c.lastRx)
+		c.mu.Unlock()
+		if time.Since(start) >= limit {
+			break
+		}
+	}
+	return true
+}

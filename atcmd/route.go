@@ -1,0 +1,243 @@
+package atcmd
+
+import (
+	"strings"
+	"time"
+)
+
+// dest is where a line goes. Every line goes to exactly one, and destination is the one function that decides it.
+type dest uint8
+
+const (
+	toNobody   dest = iota // echo, a second prompt, what an exchange given up leaves behind
+	toURC                  // said by the modem itself
+	toHead                 // as toURC, but its PDU follows on a line of its own
+	toPDU                  // that PDU
+	toAnswer               // of the running command
+	toFinal                // ends the running command
+	toHeld                 // an OK before any line of an answer that must have one: perhaps the last command's, said twice
+	toEvidence             // an answer nobody waits for
+	toRepeat               // the last final result, said twice
+	toPing                 // the own line of a ping
+	toSync                 // the OK of the newest ping
+)
+
+// repeatPause is the silence asked for before each command of a modem that says final results twice.
+const repeatPause = 50 * time.Millisecond
+
+// destination decides what l is. It changes nothing. c.mu is held.
+func (c *Conn) destination(l string) dest {
+	name := id(l)
+	switch {
+	case c.head != "" && c.isPDUOfHead(l):
+		return toPDU
+	case c.cur != nil:
+		return c.cur.destination(l, name)
+	case c.lost != nil:
+		return c.lost.destination(l, name)
+	case l == c.last && time.Since(c.lastAt) <= c.cfg.Quiet:
+		return toRepeat
+	case isFinal(l):
+		return toEvidence
+	}
+	return unasked(name)
+}
+
+// unasked is the destination of a line that belongs to no exchange.
+func unasked(name string) dest {
+	switch {
+	case withPDU[name]:
+		return toHead
+	case answerOnly[name]:
+		return toEvidence
+	}
+	return toURC
+}
+
+// isPDUOfHead says whether l is the second line of c.head. Where l could also belong to the command's answer (a +CMGL
+// entry, an IMSI), the length in c.head decides. If that +CMT lost its PDU and the entry's is exactly as long, the
+// +CMT gets it and the entry has none: so no octets are ever credited to a memory slot that may hold others, and the
+// message is listed again, which costs a repeat but never a message.
+func (c *Conn) isPDUOfHead(l string) bool {
+	if !isHex(l) {
+		return false
+	}
+	n := tpduLen(c.head)
+	if c.lost != nil || c.cur != nil && (c.cur.pdu || !c.cur.spec.named) {
+		return isPDU(l) && (n < 0 || fits(l, n))
+	}
+	return true
+}
+
+// destination decides for the running command.
+func (x *exchange) destination(l, name string) dest {
+	answers := x.prompt == nil || x.submitted
+	switch {
+	case x.isEcho(l):
+		return toNobody
+	case x.pdu && isHex(l):
+		return toAnswer
+	case x.spec.final(l):
+		return x.finalDestination(l)
+	case answers && x.spec.solicited(l, name):
+		return toAnswer
+	case len(x.secret) > 0 && name == "" && !isBareURC(l):
+		return toNobody // a torn echo of a PIN
+	}
+	return unasked(name)
+}
+
+func (x *exchange) finalDestination(l string) dest {
+	switch {
+	case l != "OK":
+		return toFinal
+	case x.prompt != nil && !x.submitted: // no command with a prompt succeeds without it
+		return toEvidence
+	case x.spec.lined && len(x.lines) == 0 && !x.held:
+		return toHeld
+	}
+	return toFinal
+}
+
+// route sends a line where it belongs. c.mu is held.
+func (c *Conn) route(l string) {
+	if x := c.cur; x != nil && x.prompted { // text modes repeat the prompt, echo repeats the payload after it
+		if l = strings.TrimLeft(l, "> "); l == "" {
+			return
+		}
+	}
+	d := c.destination(l)
+	l = c.redact(l)
+	c.traceRead(l)
+	if d != toPDU && d != toURC && d != toNobody { // only chatter may stand between a header and its PDU
+		c.flushHead()
+	}
+	if d != toRepeat {
+		c.last = ""
+	}
+	switch d {
+	case toNobody:
+	case toURC:
+		c.urc(URC{Line: l})
+	case toHead:
+		c.head = l
+	case toPDU:
+		c.urc(URC{Line: c.head, PDU: l})
+		c.head = ""
+	case toAnswer:
+		c.answer(c.cur, l)
+	case toFinal:
+		c.final(c.cur, l)
+	case toHeld:
+		c.hold(c.cur)
+	case toEvidence:
+		c.evidence(l)
+	case toRepeat:
+		c.repeats = true
+	case toPing:
+		c.lost.answered(id(l) + "?")
+	case toSync:
+		c.inSync()
+	}
+}
+
+func (c *Conn) flushHead() {
+	if c.head != "" {
+		c.urc(URC{Line: c.head})
+		c.head = ""
+	}
+}
+
+// answer takes a line of x's answer.
+func (c *Conn) answer(x *exchange, l string) {
+	if x.size += len(l); x.size > maxAnswer {
+		c.die(errAnswerSize)
+		return
+	}
+	if x.held { // so that OK was not ours
+		x.held = false
+		x.stopLimit()
+		c.repeats = true
+		c.urc(URC{Line: "OK", Late: true})
+	}
+	if x.spec.single && len(x.lines) > 0 { // the line before was a URC that looks like the answer
+		c.urc(URC{Line: x.lines[0]})
+		x.lines = nil
+	}
+	x.lines = append(x.lines, l)
+	name := id(l)
+	x.pdu = name == "+CMGL" || name == "+CMGR"
+	if x.spec.end != "" && l == x.spec.end {
+		c.final(x, "OK")
+	}
+}
+
+// final ends x.
+func (c *Conn) final(x *exchange, l string) {
+	x.over, x.final = true, l
+	x.stopLimit()
+	c.cur = nil
+	c.fr.wantPrompt, c.fr.echo = true, ""
+	c.last, c.lastAt = l, c.lastRx
+	c.eng.finish(x)
+}
+
+// hold waits whether x's answer comes after its OK.
+func (c *Conn) hold(x *exchange) {
+	x.held = true
+	x.limit = time.AfterFunc(c.cfg.Quiet, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.cur == x && x.held {
+			c.final(x, "OK")
+		}
+	})
+}
+
+// evidence hands up an answer without its command. Outside a resync it also says that the line is out of step.
+func (c *Conn) evidence(l string) {
+	u := URC{Line: l, Late: true, Seq: c.owed}
+	switch {
+	case c.lost != nil && c.lost.x != nil:
+		u.Seq = c.lost.x.seq
+	case c.cur == nil && c.lost == nil:
+		c.dirty = true
+	}
+	if strings.HasPrefix(l, "+CMGS:") || strings.HasPrefix(l, "+CMS ERROR") {
+		c.owed = 0
+	}
+	c.urc(u)
+}
+
+// gotPrompt takes a payload prompt. c.mu is held.
+func (c *Conn) gotPrompt() {
+	c.traceRead(">")
+	x := c.cur
+	switch {
+	case c.lost != nil:
+		c.lost.prompted()
+	case x == nil:
+		c.dirty, c.asking = true, true
+	case !x.prompted:
+		x.prompted = true
+		x.stopLimit()
+		c.fr.wantPrompt = false
+		c.flushHead()
+		c.eng.prompt()
+	}
+}
+
+// redact replaces the secrets of the command in hand. c.mu is held.
+func (c *Conn) redact(l string) string {
+	x := c.cur
+	if x == nil && c.lost != nil {
+		x = c.lost.x
+	}
+	if x == nil {
+		return l
+	}
+	for _, s := range x.secret {
+		l = strings.ReplaceAll(l, s, "****")
+	}
+	return l
+}
