@@ -1,0 +1,283 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// The bring-up of MODEMS 1.4. Its policy: every "=?" is a hint, only the OK to a set and a re-read count; what a modem
+// refuses and the mail can do without is passed over; each ladder ends in something that works everywhere.
+
+const (
+	rouseGap    = 20 * time.Millisecond  // between ESC and CR (warthog618/modem's guard)
+	rouseQuiet  = 200 * time.Millisecond // for what was still under way to arrive
+	firstAnswer = time.Second            // to the first AT
+	beat        = time.Second            // between two tries
+	plainTries  = 10                     // for a refusal that gives no reason
+	pduTries    = 5
+)
+
+// numberGrammar is what may stand between the quotes of a command: no CR, LF, ^Z, ESC or quote can reach the wire.
+var numberGrammar = regexp.MustCompile(`^\+?[0-9]{1,20}$`)
+
+// rouse leaves a prompt that a crash may have left open (ESC, never ^Z) and a mode without words (ATV0). Nothing waits
+// for these answers.
+func (m *Modem) rouse(ctx context.Context, w io.Writer) error {
+	stop := context.AfterFunc(ctx, func() { m.conn.Close() }) // frees a Write that the port does not take
+	defer stop()
+	for _, s := range []string{"\x1b", "\r", "ATE0V1\r"} {
+		if _, err := io.WriteString(w, s); err != nil {
+			return err
+		}
+		if err := m.pause(ctx, rouseGap); err != nil {
+			return err
+		}
+	}
+	return m.pause(ctx, rouseQuiet)
+}
+
+func (m *Modem) bringUp(ctx context.Context, port io.Writer) error {
+	if m.cfg.SMSC != "" && !numberGrammar.MatchString(m.cfg.SMSC) {
+		return m.startError("config", errors.New("the SMSC is not a number: + and 1 to 20 digits"))
+	}
+	steps := []func(context.Context) error{
+		func(ctx context.Context) error { return m.rouse(ctx, port) },
+		m.attention, m.identify, m.radioOn, m.unlock, m.identifySIM, m.awaitStore, m.pduMode, m.serviceCentre,
+		m.storage, m.indications, m.extras,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil || m.gone(ctx) != nil {
+			return m.verdict(ctx, err)
+		}
+	}
+	return nil
+}
+
+// gone says why nothing more can be asked, nil if something can.
+func (m *Modem) gone(ctx context.Context) error {
+	if err := m.conn.Err(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// verdict puts the death of the port above what the step made of it.
+func (m *Modem) verdict(ctx context.Context, err error) error {
+	var start *StartError
+	switch gone := m.gone(ctx); {
+	case errors.As(err, &start) && (gone == nil || start.Condition == "pin-refused"):
+		return start
+	case gone != nil && isSilence(gone):
+		return m.startError("silent", gone)
+	case gone != nil:
+		return m.startError("closed", gone)
+	}
+	return m.startError("silent", err)
+}
+
+// patiently repeats f every second until it is done or the boot limit has passed; then it returns f's last error.
+func (m *Modem) patiently(ctx context.Context, f func(context.Context) (done bool, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Boot)
+	defer cancel()
+	for {
+		done, err := f(ctx)
+		if done {
+			return err
+		}
+		if m.pause(ctx, beat) != nil {
+			return err
+		}
+	}
+}
+
+// attention waits for any answer to AT, and then makes sure that answers belong to their questions.
+func (m *Modem) attention(ctx context.Context) error {
+	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
+		_, err := m.exec(ctx, firstAnswer, "")
+		return err == nil || refused(err) || m.conn.Err() != nil, err
+	})
+	if err != nil && !refused(err) {
+		if b := m.news.notModem(); b != "" {
+			return m.startError("not-a-modem", fmt.Errorf("the port says %q", b))
+		}
+		return m.startError("silent", err)
+	}
+	for _, cmd := range []string{"E0", "V1"} {
+		m.ask(ctx, cmd)
+	}
+	for _, cmd := range []string{"+CMEE=1", "+CMEE=2"} {
+		if _, err := m.ask(ctx, cmd); err == nil {
+			break
+		}
+	}
+	for range plainTries {
+		if _, err := m.query(ctx, "+CMEE?", "+CMEE"); err == nil || refused(err) || m.gone(ctx) != nil {
+			return nil
+		}
+		m.pause(ctx, rouseQuiet) // an answer from before the start came in between: let the rest of it come
+	}
+	return nil
+}
+
+// identify asks who answers, and chooses the dialect.
+func (m *Modem) identify(ctx context.Context) error {
+	answers := 0
+	tell := func(cmd string) []string {
+		lines, err := m.ask(ctx, cmd)
+		if err == nil && len(lines) > 0 {
+			answers++
+		}
+		return lines
+	}
+	m.id.Manufacturer = bare(tell("+CGMI"), "+CGMI")
+	m.id.Model = bare(tell("+CGMM"), "+CGMM")
+	m.id.Revision = strings.TrimSpace(strings.TrimPrefix(bare(tell("+CGMR"), "+CGMR", "Revision"), "Revision:"))
+	m.id.IMEI = parseIMEI(tell("+CGSN"))
+	if answers == 0 && m.gone(ctx) == nil {
+		return m.startError("not-a-modem", errors.New("AT is answered, but neither maker, model nor IMEI is told"))
+	}
+	d, ok := dialectFor(m.cfg.Profile, m.id.Manufacturer, m.id.Model)
+	if !ok {
+		return m.startError("config", fmt.Errorf("there is no profile %q", m.cfg.Profile))
+	}
+	m.dialect, m.set.Profile, m.set.SMSS, m.set.KeepsMR = d, d.name, d.smss, d.keepsMR
+	for _, cmd := range d.init {
+		m.ask(ctx, cmd)
+	}
+	return nil
+}
+
+// radioOn leaves flight mode. Once: CFUN in a loop wears the modem out and wakes nothing.
+func (m *Modem) radioOn(ctx context.Context) error {
+	v, err := m.query(ctx, "+CFUN?", "+CFUN")
+	if mode, ok := number(fields(v), 0); err == nil && ok && mode != 1 {
+		m.exec(ctx, m.cfg.Limits.Boot, "+CFUN=1")
+		m.news.sawBoot()
+	}
+	return nil
+}
+
+// identifySIM reads IMSI and ICCID; a SIM just unlocked is busy for a while.
+func (m *Modem) identifySIM(ctx context.Context) error {
+	tries := 0
+	m.patiently(ctx, func(ctx context.Context) (bool, error) {
+		lines, err := m.ask(ctx, "+CIMI")
+		m.id.IMSI = parseIMSI(lines)
+		tries++
+		return m.id.IMSI != "" || !starting(err) && tries >= 3, err
+	})
+	if m.id.ICCID == "" {
+		m.id.ICCID = m.readICCID(ctx)
+	}
+	return nil
+}
+
+// readICCID asks in every way known until one tells it. EF_ICCID may be read before the PIN (TS 31.102 4.2.1, TS 102.221 13.2).
+func (m *Modem) readICCID(ctx context.Context) string {
+	for _, cmd := range append(m.dialect.iccid[:len(m.dialect.iccid):len(m.dialect.iccid)], "+CCID", "+ICCID") {
+		if lines, err := m.ask(ctx, cmd); err == nil {
+			if id := parseICCID(lines); id != "" {
+				return id
+			}
+		}
+	}
+	if lines, err := m.ask(ctx, "+CRSM=176,12258,0,0,10"); err == nil {
+		content, _ := parseCRSM(lines)
+		return parseICCID([]string{swapNibbles(content)})
+	}
+	return ""
+}
+
+// awaitStore waits for the message store: its first answer, or the modem's own word that it is ready.
+func (m *Modem) awaitStore(ctx context.Context) error {
+	plain := 0
+	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
+		_, err := m.ask(ctx, "+CPMS?")
+		switch {
+		case err == nil, m.news.sawReady(), m.conn.Err() != nil:
+			return true, nil
+		case starting(err):
+			m.news.sawBoot()
+			return false, err
+		}
+		plain++
+		return plain >= plainTries, nil
+	})
+	if err != nil {
+		return m.startError(simCondition(err), fmt.Errorf("the message store does not come up: %w", err))
+	}
+	return nil
+}
+
+// pduMode sets CMGF=0 and reads it back: it is the one thing without which there is no SMS here.
+func (m *Modem) pduMode(ctx context.Context) error {
+	tries := 0
+	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
+		_, err := m.ask(ctx, "+CMGF=0")
+		if err == nil {
+			err = m.Ping(ctx)
+		}
+		tries++
+		return err == nil || !starting(err) && tries >= pduTries || m.conn.Err() != nil, err
+	})
+	if err != nil {
+		return m.startError("no-sms", fmt.Errorf("PDU mode is not taken: %w", err))
+	}
+	if _, err := m.ask(ctx, `+CSCS="GSM"`); err != nil {
+		m.ask(ctx, `+CSCS="IRA"`)
+	}
+	return nil
+}
+
+// serviceCentre reads the SMSC, and sets the configured one where another or none is there.
+func (m *Modem) serviceCentre(ctx context.Context) error {
+	m.set.SMSC = m.readSMSC(ctx)
+	if want := m.cfg.SMSC; want != "" && want != m.set.SMSC {
+		ton := 129
+		if want[0] == '+' {
+			ton = 145
+		}
+		m.ask(ctx, fmt.Sprintf(`+CSCA="%s",%d`, want, ton))
+		m.set.SMSC = m.readSMSC(ctx)
+	}
+	return nil
+}
+
+func (m *Modem) readSMSC(ctx context.Context) string {
+	v, err := m.query(ctx, "+CSCA?", "+CSCA")
+	if err != nil {
+		return ""
+	}
+	return parseSMSC(v)
+}
+
+// extras are told where the modem tells them.
+func (m *Modem) extras(ctx context.Context) error {
+	for _, cmd := range []string{"+CREG=1", "+CGREG=1", "+CEREG=1", "+COPS=3,0"} {
+		m.ask(ctx, cmd)
+	}
+	lines, _ := m.ask(ctx, "+CNUM")
+	m.id.Number = parseOwnNumber(lines)
+	return nil
+}
+
+// starting says that the modem or its SIM is not ready yet (MODEMS 1.4 step 3): ask again.
+func starting(err error) bool {
+	return isCME(err, 10, 13, 14, 15, 256, 258, 515, 772) || isCMS(err, 310, 313, 314, 315, 512, 515)
+}
+
+// simCondition names what the SIM was still said to be at the end of the boot limit.
+func simCondition(err error) string {
+	switch {
+	case isCME(err, 10) || isCMS(err, 310):
+		return "sim-absent"
+	case isCME(err, 14, 256, 258, 515) || isCMS(err, 314, 512, 515):
+		return "sim-busy"
+	}
+	return "sim-failure"
+}

@@ -1,0 +1,198 @@
+// Package modem is a GSM modem that sends, keeps and hands over SMS in PDU mode (TS 27.005, TS 27.007): bring-up,
+// identity, the table of dialects, send, list, delete, status, USSD. The daemon's session is its one caller.
+//
+// What a reader would get wrong: a bare error of Send says nothing. Every error of Send is a *SendError, and its Outcome
+// (NotSent, Rejected, Unknown) is what tells a retry from a duplicate.
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"simpost/atcmd"
+)
+
+// Config says how to bring a modem up. The zero value works for a SIM without a PIN.
+type Config struct {
+	Name    string                 // of the modem, for errors
+	Profile string                 // name of a dialect; "" finds it by manufacturer and model
+	PIN     func() (string, error) // reads the PIN when the SIM asks for it; nil: none is configured
+	Guard   PINGuard               // remembers which SIM refused a PIN; without it no PIN is entered
+	SMSC    string                 // service centre to set when the SIM holds another or none; "" leaves the SIM's
+	Limits  Limits
+	AT      atcmd.Config // of the conversation; the zero value is right
+}
+
+// PINGuard keeps a wrong PIN from being entered twice, over restarts and power cuts. All three must be set to use a PIN.
+// They are called from Open only. key is the ICCID, or "imei-.." where the SIM hides its ICCID behind the PIN.
+type PINGuard struct {
+	Tried  func(key string) bool  // a PIN was entered on this SIM and never seen to work
+	Trying func(key string) error // makes "tried" durable; called before AT+CPIN=
+	Worked func(key string) error // forgets it: the PIN was right, or the SIM's counter proves that it was not looked at
+}
+
+// Limits bound every wait. A zero is the default.
+type Limits struct {
+	Command time.Duration // one plain command: 10 s
+	Prompt  time.Duration // from AT+CMGS to its prompt: 30 s
+	Answer  time.Duration // from ^Z to the final result: 180 s; the modem's own timers run to 45 s, and 135 s were seen
+	List    time.Duration // CMGL over one memory: 120 s
+	Delete  time.Duration // CMGD: 30 s
+	Network time.Duration // the answer to a USSD request: 60 s; a scan for networks takes three of them
+	Boot    time.Duration // from the first AT to a SIM and a message store that answer: 60 s
+}
+
+func (l Limits) withDefaults() Limits {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&l.Command, 10*time.Second)
+	def(&l.Prompt, 30*time.Second)
+	def(&l.Answer, 180*time.Second)
+	def(&l.List, 120*time.Second)
+	def(&l.Delete, 30*time.Second)
+	def(&l.Network, 60*time.Second)
+	def(&l.Boot, 60*time.Second)
+	return l
+}
+
+// Identity names the hardware and the SIM. What the modem would not tell is empty.
+type Identity struct {
+	Manufacturer, Model, Revision string
+	IMEI                          string
+	IMSI, ICCID                   string
+	Number                        string // the SIM's own number, where it is written on it
+}
+
+// Settings is what the bring-up reached.
+type Settings struct {
+	Profile  string   // name of the dialect in use
+	SMSC     string   // service centre on the SIM, "" if none: such a SIM can't send (CMS 330)
+	CNMI     string   // indication mode in force, "poll" where every rung was refused
+	CSMS     int      // 1: every direct PDU waits for Ack
+	Memories []string // physical memories that List sweeps; empty: stored messages can't be read
+	Receive  string   // memory where incoming messages land (mem3)
+	SMSS     string   // what EF_SMSS tells after a crash: "none", "before-radio" (HOUSE 8)
+	KeepsMR  bool     // the modem sends the host's TP-MR and not its own
+}
+
+// Modem is a modem that is ready to send. One goroutine uses it at a time; Wake and Done may be waited on elsewhere.
+type Modem struct {
+	cfg     Config
+	dialect dialect
+	conn    *atcmd.Conn
+	id      Identity
+	set     Settings
+	news    *news
+
+	mems    [3]string       // CPMS in force, "" where not known
+	arity   int             // how many memories AT+CPMS= takes on this modem
+	scan    map[string]bool // memories whose CMGL is not to be trusted
+	phantom map[string]int  // messages CPMS counts and nobody can read
+}
+
+// Open takes the port, brings the modem up to message indications (MODEMS 1.4) and does not wait for a network. It owns
+// rwc from here on, and closes it when it fails; every error is a *StartError.
+func Open(ctx context.Context, rwc io.ReadWriteCloser, cfg Config) (*Modem, error) {
+	cfg.Limits = cfg.Limits.withDefaults()
+	m := &Modem{cfg: cfg, dialect: generic, scan: map[string]bool{}, phantom: map[string]int{}}
+	m.conn = atcmd.Open(rwc, cfg.AT)
+	m.news = listen(m.conn)
+	if err := m.bringUp(ctx, rwc); err != nil {
+		m.Close()
+		return nil, err
+	}
+	m.news.up()
+	return m, nil
+}
+
+// Identity is what Open learnt.
+func (m *Modem) Identity() Identity { return m.id }
+
+// Settings is what Open reached.
+func (m *Modem) Settings() Settings { return m.set }
+
+// Close ends the conversation, closes the port and joins every goroutine. It may be called again.
+func (m *Modem) Close() error {
+	m.conn.Close()
+	<-m.news.done
+	return nil
+}
+
+// Done is closed when the port died or Close was called; Err then says why.
+func (m *Modem) Done() <-chan struct{} { return m.news.done }
+
+// Err is the first cause of the port's death, nil while it lives.
+func (m *Modem) Err() error { return m.conn.Err() }
+
+// exec runs AT+cmd under a limit of its own.
+func (m *Modem) exec(ctx context.Context, limit time.Duration, cmd string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	r, err := m.conn.Exec(ctx, cmd)
+	return r.Lines, err
+}
+
+// ask is exec with the limit of plain commands.
+func (m *Modem) ask(ctx context.Context, cmd string) ([]string, error) {
+	return m.exec(ctx, m.cfg.Limits.Command, cmd)
+}
+
+// query runs a command that must answer with a line of the given name: a final without it proves nothing.
+func (m *Modem) query(ctx context.Context, cmd, name string) (string, error) {
+	lines, err := m.ask(ctx, cmd)
+	if err != nil {
+		return "", err
+	}
+	v, ok := value(lines, name)
+	if !ok {
+		return "", fmt.Errorf("AT%s: %w", cmd, errNoLine)
+	}
+	return v, nil
+}
+
+var errNoLine = errors.New("answered OK without the line that was asked for")
+
+// Ping is a round trip whose answer can't be taken for an older one, and shows whether the modem still is in PDU mode:
+// after a silent reboot it is not.
+func (m *Modem) Ping(ctx context.Context) error {
+	v, err := m.query(ctx, "+CMGF?", "+CMGF")
+	if err != nil {
+		return err
+	}
+	if v != "0" {
+		return errors.New("modem left PDU mode: it was reset, open it again")
+	}
+	return nil
+}
+
+// Reset restarts the modem (AT+CFUN=1,1 or the vendor's command). The modem goes away; close it and open it again.
+// It says OK before it does so, or never.
+func (m *Modem) Reset(ctx context.Context) error {
+	var err error
+	for _, cmd := range m.dialect.resets() {
+		if _, err = m.ask(ctx, cmd); err == nil || m.conn.Err() != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// pause waits d, the end of ctx or the death of the port.
+func (m *Modem) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-m.news.done:
+		return m.conn.Err()
+	}
+}

@@ -1,0 +1,175 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"simpost/atcmd"
+)
+
+// The PIN. Its policy: a wrong PIN costs a SIM, three of them cost a visit. So a PIN is entered once for a SIM on which
+// it is not known to work; that it is about to be entered is on disk before it leaves; never with two tries left or
+// fewer; a PUK never.
+
+const triesKept = 2
+
+var pinGrammar = regexp.MustCompile(`^[0-9]{4,8}$`)
+
+// unlock waits until the SIM says what it wants, and gives it the PIN once.
+func (m *Modem) unlock(ctx context.Context) error {
+	key := "" // of the SIM whose PIN was entered here
+	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
+		state, err := m.pinState(ctx)
+		switch {
+		case m.conn.Err() != nil:
+			return true, err
+		case err != nil:
+			m.news.sawBoot()
+			return false, err
+		case state == "SIM PIN" && key == "":
+			m.news.sawBoot()
+			key, err = m.enterPIN(ctx)
+			return err != nil, err
+		case state == "SIM PIN":
+			return false, errors.New("the PIN was taken, but the SIM still asks for it")
+		}
+		return true, m.judgePIN(state)
+	})
+	var start *StartError
+	if err != nil && !errors.As(err, &start) {
+		return m.startError(simCondition(err), fmt.Errorf("the SIM does not get ready: %w", err))
+	}
+	return err
+}
+
+// pinState is CPIN?'s word. READY without an OK (Wavecom) and an OK without a word count as READY; a lock told as an
+// error counts as told.
+func (m *Modem) pinState(ctx context.Context) (string, error) {
+	cmd := atcmd.Command{Line: "+CPIN?"}
+	if m.dialect.bareREADY {
+		cmd.Final = "+CPIN: READY"
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Command)
+	defer cancel()
+	r, err := m.conn.Do(ctx, cmd)
+	lines := r.Lines
+	var failed *atcmd.ExecError
+	if errors.As(err, &failed) {
+		lines = failed.Lines
+	}
+	state := parsePIN(lines)
+	switch {
+	case state != "" && state != "NOT READY" && state != "NOT INSERTED":
+		return state, nil
+	case state != "":
+		return "", atcmd.CMEError(10)
+	case err == nil:
+		return "READY", nil
+	case isCME(err, 11) || isCMS(err, 311):
+		return "SIM PIN", nil
+	case isCME(err, 12) || isCMS(err, 316):
+		return "SIM PUK", nil
+	case isCME(err, 5) || isCMS(err, 312):
+		return "PH-SIM PIN", nil
+	}
+	return "", err
+}
+
+func (m *Modem) judgePIN(state string) error {
+	switch state {
+	case "READY", "SIM PIN2", "SIM PUK2": // the second PIN guards the fixed dialling list only
+		return nil
+	case "SIM PUK":
+		return m.startError("puk-required", errors.New("the SIM is blocked: unblock it in a phone with its PUK"))
+	}
+	return m.startError("device-locked", fmt.Errorf("the modem asks for %s: it is locked to an operator or a SIM", state))
+}
+
+// enterPIN enters it once and returns the key under which that is remembered.
+func (m *Modem) enterPIN(ctx context.Context) (key string, err error) {
+	pin, err := m.pin()
+	if err != nil {
+		return "", m.startError("pin-required", err)
+	}
+	if m.id.ICCID = m.readICCID(ctx); m.id.ICCID == "" && m.id.IMEI == "" {
+		return "", m.startError("pin-guard", errors.New("neither SIM nor modem tells its number, so a wrong PIN could not be remembered: enter the PIN in a phone, or switch it off"))
+	}
+	if key = m.id.ICCID; key == "" {
+		key = "imei-" + m.id.IMEI
+	}
+	if m.cfg.Guard.Tried(key) {
+		return "", m.startError("pin-refused", errors.New("this PIN was tried on this SIM before and is not known to work; it is not tried again"))
+	}
+	before, known := m.triesLeft(ctx)
+	if known && before <= triesKept {
+		return "", m.startError("pin-guard", fmt.Errorf("the SIM has %d tries left: enter the PIN in a phone", before))
+	}
+	if err := m.cfg.Guard.Trying(key); err != nil {
+		return "", m.startError("pin-guard", fmt.Errorf("record that the PIN is tried: %w", err))
+	}
+	_, err = m.exec(ctx, m.cfg.Limits.Command*3, `+CPIN="`+pin+`"`)
+	return key, m.pinAnswer(ctx, key, before, known, err)
+}
+
+// pin reads the PIN and holds it against the grammar; the error never shows it.
+func (m *Modem) pin() (string, error) {
+	g := m.cfg.Guard
+	if m.cfg.PIN == nil {
+		return "", errors.New("the SIM asks for its PIN and none is configured")
+	}
+	if g.Tried == nil || g.Trying == nil || g.Worked == nil {
+		return "", errors.New("the SIM asks for its PIN, and nothing remembers a wrong one: not entered")
+	}
+	pin, err := m.cfg.PIN()
+	if err != nil {
+		return "", fmt.Errorf("read the PIN: %w", err)
+	}
+	if !pinGrammar.MatchString(pin) {
+		return "", errors.New("the configured PIN is not 4 to 8 digits")
+	}
+	return pin, nil
+}
+
+// pinAnswer settles what the PIN's one try came to. Only an OK, or a counter that did not move, takes the mark away.
+func (m *Modem) pinAnswer(ctx context.Context, key string, before int, known bool, err error) error {
+	if err == nil {
+		if err := m.cfg.Guard.Worked(key); err != nil {
+			return m.startError("pin-guard", fmt.Errorf("record that the PIN works: %w", err))
+		}
+		return nil
+	}
+	if isCME(err, 16) || m.conn.Err() != nil {
+		return m.startError("pin-refused", fmt.Errorf("the PIN was not taken, and is not tried again: %w", err))
+	}
+	if state, serr := m.pinState(ctx); serr == nil && state == "READY" {
+		return m.pinAnswer(ctx, key, before, known, nil)
+	}
+	if after, ok := m.triesLeft(ctx); ok && known && after == before {
+		if werr := m.cfg.Guard.Worked(key); werr == nil {
+			return m.startError("sim-busy", fmt.Errorf("the SIM did not look at the PIN: %w", err))
+		}
+	}
+	return m.startError("pin-refused", fmt.Errorf("the PIN was not taken, and is not tried again: %w", err))
+}
+
+// triesLeft asks the dialect's counter.
+func (m *Modem) triesLeft(ctx context.Context) (n int, known bool) {
+	c := m.dialect.left
+	lines, err := m.ask(ctx, c.cmd)
+	if err != nil {
+		return 0, false
+	}
+	for _, l := range lines {
+		v, ok := cutName(l, c.name)
+		f := fields(v)
+		if !ok || c.label != "" && f[0] != c.label {
+			continue
+		}
+		if n, ok = number(f, c.field); ok {
+			return n, true
+		}
+	}
+	return 0, false
+}

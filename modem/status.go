@@ -1,0 +1,162 @@
+package modem
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Status is the network's side of the modem.
+type Status struct {
+	SIM          string // CPIN?'s word: READY, SIM PIN, ..; "" if the modem would not say
+	Registration int    // stat of TS 27.007 7.2, 0..11, of the domain that can send, else of the circuit-switched one
+	State        string // the same in a word: home, roaming, searching, denied, ..
+	Roaming      bool
+	CanSend      bool   // 1, 5, 6 or 7 in any domain
+	Operator     string // name or MCC and MNC, "" without one
+	Access       string // gsm, edge, umts, lte, .. "unknown"
+	Signal       int    // dBm, 0 if not known
+	Bars         int    // 0..5
+}
+
+// Status asks for SIM, registration, operator and signal. What is refused is left unknown; the error is the port's.
+func (m *Modem) Status(ctx context.Context) (Status, error) {
+	var s Status
+	s.SIM, _ = m.pinState(ctx)
+	access := m.registered(ctx, &s)
+	if v, err := m.query(ctx, "+COPS?", "+COPS"); err == nil {
+		name, told := parseOperator(v)
+		s.Operator = name
+		if told >= 0 {
+			access = told
+		}
+	}
+	s.Access = nameOf(accessNames, access)
+	s.Signal = m.signal(ctx)
+	s.Bars = bars(s.Signal)
+	if err := m.gone(ctx); err != nil {
+		return s, fmt.Errorf("ask for the status: %w", err)
+	}
+	return s, nil
+}
+
+// registered fills in the domain that serves best: an LTE modem may tell only CEREG, an old one only CREG.
+func (m *Modem) registered(ctx context.Context, s *Status) (access int) {
+	access = -1
+	best := registration{stat: -1}
+	for _, name := range []string{"+CREG", "+CEREG", "+CGREG"} {
+		v, err := m.query(ctx, name+"?", name)
+		r, ok := parseRegistration(v, true)
+		if err != nil || !ok {
+			continue
+		}
+		if access < 0 {
+			access = r.access
+		}
+		if best.stat < 0 || sendable(r.stat) && !sendable(best.stat) {
+			best = r
+		}
+		if sendable(best.stat) {
+			break
+		}
+	}
+	if best.stat < 0 {
+		s.Registration, s.State = 4, nameOf(statusNames, 4)
+		return access
+	}
+	s.Registration, s.State = best.stat, nameOf(statusNames, best.stat)
+	s.CanSend = sendable(best.stat)
+	s.Roaming = best.stat == 5 || best.stat == 7 || best.stat == 10
+	if best.access >= 0 {
+		access = best.access
+	}
+	return access
+}
+
+// signal prefers CSQ, which every modem has; LTE modems may know only CESQ.
+func (m *Modem) signal(ctx context.Context) int {
+	if v, err := m.query(ctx, "+CSQ", "+CSQ"); err == nil {
+		if dBm, ok := parseSignal(v); ok {
+			return dBm
+		}
+	}
+	if v, err := m.query(ctx, "+CESQ", "+CESQ"); err == nil {
+		if dBm, ok := parseExtendedSignal(v); ok {
+			return dBm
+		}
+	}
+	return 0
+}
+
+func bars(dBm int) int {
+	if dBm == 0 {
+		return 0
+	}
+	for n, floor := range []int{-105, -97, -89, -81, -73} {
+		if dBm < floor {
+			return n
+		}
+	}
+	return 5
+}
+
+// LastMR reads the Last-Used-TP-MR of EF_SMSS (TS 31.102 4.2.28). What it proves after a crash is in Settings.SMSS.
+func (m *Modem) LastMR(ctx context.Context) (byte, error) {
+	lines, err := m.ask(ctx, "+CRSM=176,28483,0,0,2")
+	if err != nil {
+		return 0, fmt.Errorf("read the SIM's last reference: %w", err)
+	}
+	content, ok := parseCRSM(lines)
+	var mr byte
+	if _, err := fmt.Sscanf(content, "%2x", &mr); !ok || err != nil {
+		return 0, fmt.Errorf("read the SIM's last reference: %w", errNoLine)
+	}
+	return mr, nil
+}
+
+// Network is one row of a scan.
+type Network struct {
+	State       string // unknown, available, current, forbidden (TS 27.007 7.3)
+	Long, Short string
+	Code        string // MCC and MNC
+	Access      string
+}
+
+// Networks scans for operators (AT+COPS=?). It takes a minute or three, during which nothing else can be done.
+func (m *Modem) Networks(ctx context.Context) ([]Network, error) {
+	lines, err := m.exec(ctx, 3*m.cfg.Limits.Network, "+COPS=?")
+	if err != nil {
+		return nil, fmt.Errorf("scan for networks: %w", err)
+	}
+	v, _ := value(lines, "+COPS")
+	return parseNetworks(v), nil
+}
+
+// One network of COPS=?. Modems misplace brackets: (2,"T - Mobile","T - Mobile","310260"),2) is one row.
+var networkRow = regexp.MustCompile(`\(\s*([0-9])\s*,\s*"?([^",()]*)"?\s*,\s*"?([^",()]*)"?\s*,\s*"?([0-9]{5,7})"?\s*\)?(?:\s*,\s*([0-9]{1,2})\s*\))?`)
+
+var networkStates = []string{"unknown", "available", "current", "forbidden"}
+
+func parseNetworks(v string) []Network {
+	var out []Network
+	for _, f := range networkRow.FindAllStringSubmatch(v, -1) {
+		stat, _ := number(f, 1)
+		access, ok := number(f, 5)
+		if !ok {
+			access = 0 // without AcT it is GSM
+		}
+		out = append(out, Network{
+			State: nameOf(networkStates, stat), Long: operatorName(f[2]), Short: operatorName(f[3]), Code: f[4],
+			Access: nameOf(accessNames, access),
+		})
+	}
+	return out
+}
+
+func operatorName(s string) string {
+	if t, ok := ucs2Hex(s); ok {
+		return t
+	}
+	return strings.TrimSpace(s)
+}

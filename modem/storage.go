@@ -1,0 +1,240 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Memories and indications. Policy: messages are stored and then read, because a message that is only shown (+CMT) is
+// lost with the next crash; reports may come directly. The poll is one CPMS?, so mem2, which nothing else here uses, is
+// pointed at the other physical memory: one answer then counts both.
+
+// MemoryCount is what a memory says of itself.
+type MemoryCount struct {
+	Memory      string
+	Used, Total int
+}
+
+// physical are memories that hold messages themselves; MT, SM_P and the like are views of them, BM holds broadcasts.
+var physical = []string{"SM", "ME", "SR", "TA"}
+
+// storage chooses where messages arrive and finds out which memories can be swept.
+func (m *Modem) storage(ctx context.Context) error {
+	var offered [3][]string
+	if v, err := m.query(ctx, "+CPMS=?", "+CPMS"); err == nil {
+		offered = groups(v)
+	}
+	_, now := m.counts(ctx)
+	sweep := sweepable(offered[0], now)
+	m.chooseReceive(ctx, offered, sweep)
+	m.set.Receive = m.mems[2]
+	m.set.Memories = nil
+	receive := m.mems[0]
+	for _, mem := range inFront(sweep, receive) {
+		if _, _, err := m.selectMemory(ctx, mem); err == nil {
+			m.set.Memories = append(m.set.Memories, mem)
+		}
+	}
+	if receive != "" {
+		m.selectMemory(ctx, receive)
+	}
+	return nil
+}
+
+// counts reads CPMS? and remembers what is in force.
+func (m *Modem) counts(ctx context.Context) ([]MemoryCount, [3]string) {
+	v, err := m.query(ctx, "+CPMS?", "+CPMS")
+	if err != nil {
+		return nil, [3]string{}
+	}
+	counts, mems := parseCounts(v)
+	m.mems = mems
+	return counts, mems
+}
+
+// sweepable are the physical ones of what is offered or in force; a modem that has none keeps the first it names.
+func sweepable(offered []string, now [3]string) []string {
+	all := append(slices.Clone(offered), now[0], now[2])
+	var out []string
+	for _, mem := range all {
+		if slices.Contains(physical, mem) && !slices.Contains(out, mem) {
+			out = append(out, mem)
+		}
+	}
+	if len(out) == 0 {
+		for _, mem := range all {
+			if memoryName(mem) {
+				return []string{mem}
+			}
+		}
+	}
+	return out
+}
+
+// memoryName keeps what a modem calls a memory fit to stand between quotes on the wire.
+func memoryName(s string) bool {
+	return s != "" && len(s) <= 8 && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z')
+	})
+}
+
+func inFront(list []string, first string) []string {
+	out := slices.Clone(list)
+	slices.SortStableFunc(out, func(a, b string) int {
+		return boolOrder(b == first) - boolOrder(a == first)
+	})
+	return out
+}
+
+func boolOrder(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// chooseReceive walks the dialect's memories and the arities of CPMS (3, 2, 1: MODEMS 1.4 step 7) until one is in force
+// on a re-read. Where none is, the modem's own choice stays.
+func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []string) {
+	for _, r := range m.dialect.memory {
+		if hint := offered[2]; len(hint) > 0 && !slices.Contains(hint, r) {
+			continue
+		}
+		for _, set := range cpmsForms(r, other(sweep, r, offered[1])) {
+			if m.gone(ctx) != nil {
+				return
+			}
+			if _, err := m.ask(ctx, cpms(set)); err != nil {
+				continue
+			}
+			if _, now := m.counts(ctx); now[0] == r && (len(set) < 3 || now[2] == r) {
+				m.arity = len(set)
+				return
+			}
+		}
+	}
+	m.counts(ctx)
+	m.arity = 3
+	if m.mems[0] != "" && memoryName(m.mems[0]) {
+		m.arity = m.acceptedArity(ctx)
+	}
+}
+
+// acceptedArity finds out with which form the memory in force can be named again.
+func (m *Modem) acceptedArity(ctx context.Context) int {
+	for _, set := range cpmsForms(m.mems[0], "") {
+		if _, err := m.ask(ctx, cpms(set)); err == nil {
+			return len(set)
+		}
+	}
+	return 1
+}
+
+// other is the memory that mem2 is to count: a physical one that is not r.
+func other(sweep []string, r string, hint []string) string {
+	for _, mem := range sweep {
+		if mem != r && mem != "SR" && (len(hint) == 0 || slices.Contains(hint, mem)) {
+			return mem
+		}
+	}
+	return ""
+}
+
+func cpmsForms(r, second string) [][]string {
+	forms := [][]string{{r, r, r}, {r, r}, {r}}
+	if second != "" {
+		forms = append([][]string{{r, second, r}}, forms...)
+	}
+	return forms
+}
+
+func cpms(mems []string) string { return `+CPMS="` + strings.Join(mems, `","`) + `"` }
+
+// selectMemory makes mem the one that CMGL, CMGR and CMGD work on, with a command only where it is not yet.
+func (m *Modem) selectMemory(ctx context.Context, mem string) (used, total int, err error) {
+	if m.mems[0] == mem {
+		return -1, -1, nil
+	}
+	if !memoryName(mem) {
+		return -1, -1, fmt.Errorf("select memory %q: no such name", mem)
+	}
+	set := []string{mem}
+	for _, also := range m.mems[1:max(m.arity, 1)] {
+		if also == "" {
+			also = mem
+		}
+		set = append(set, also)
+	}
+	m.mems[0] = "" // not known until the modem says so
+	v, err := m.query(ctx, cpms(set), "+CPMS")
+	if err != nil && !errors.Is(err, errNoLine) {
+		return -1, -1, fmt.Errorf("select memory %s: %w", mem, err)
+	}
+	m.mems[0] = mem
+	if used, total, ok := parseSelected(v); ok {
+		return used, total, nil
+	}
+	return -1, -1, nil
+}
+
+// indications walks the dialect's ladder of CNMI; a rung counts when it was taken and reads back the same.
+func (m *Modem) indications(ctx context.Context) error {
+	ladder := append(slices.Clone(m.dialect.cnmi), cnmiEnd...)
+	csms := 0
+	if m.dialect.direct || len(m.set.Memories) == 0 {
+		// Nothing can be stored and read, so messages must come as +CMT, and that only with an acknowledgement (HOUSE 9).
+		ladder, csms = []string{"2,2,0,1,0", "1,2,0,1,0", "2,2,0,0,0"}, 1
+	}
+	m.ask(ctx, fmt.Sprintf("+CSMS=%d", csms))
+	v, err := m.query(ctx, "+CSMS?", "+CSMS")
+	if n, ok := number(fields(v), 0); err == nil && ok {
+		m.set.CSMS = n
+	}
+	m.set.CNMI = "poll"
+	if csms == 1 && m.set.CSMS != 1 {
+		return nil
+	}
+	for _, rung := range ladder {
+		if m.setCNMI(ctx, rung) || m.gone(ctx) != nil {
+			m.set.CNMI = rung
+			return nil
+		}
+	}
+	return nil
+}
+
+func (m *Modem) setCNMI(ctx context.Context, rung string) bool {
+	if _, err := m.ask(ctx, "+CNMI="+rung); err != nil {
+		return false
+	}
+	v, err := m.query(ctx, "+CNMI?", "+CNMI")
+	if err != nil {
+		return refused(err) // it can be set but not asked for
+	}
+	return sameCNMI(v, rung)
+}
+
+// sameCNMI compares mode, mt, bm and ds; bfr says only what happens to what was buffered.
+func sameCNMI(got, want string) bool {
+	g, w := fields(got), fields(want)
+	return len(g) >= 4 && slices.Equal(g[:4], w[:4])
+}
+
+// Rearm sets the indications again where the modem has dropped them: after a missed acknowledgement it sets mt and ds to
+// 0 without a word (TS 27.005 3.4.1). changed says that it had.
+func (m *Modem) Rearm(ctx context.Context) (changed bool, err error) {
+	if m.set.CNMI == "poll" {
+		return false, nil
+	}
+	v, err := m.query(ctx, "+CNMI?", "+CNMI")
+	if err != nil || sameCNMI(v, m.set.CNMI) {
+		return false, ignoreRefused(err)
+	}
+	if _, err := m.ask(ctx, "+CNMI="+m.set.CNMI); err != nil {
+		return true, fmt.Errorf("set the indications again: %w", err)
+	}
+	return true, nil
+}

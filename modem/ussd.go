@@ -1,0 +1,172 @@
+package modem
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"simpost/pdu"
+)
+
+// USSDReply is the network's answer.
+type USSDReply struct {
+	Text string
+	Menu bool // the network waits for more; the session was closed here
+}
+
+var ussdGrammar = regexp.MustCompile(`^[0-9*#]{1,182}$`)
+
+// ussdGrace is how long a text may follow the release that some networks send first.
+const ussdGrace = 3 * time.Second
+
+// USSD sends a code such as *100# and waits for the network's answer.
+func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
+	if !ussdGrammar.MatchString(code) {
+		return USSDReply{}, errors.New("USSD code: 1 to 182 of digits, * and # are allowed")
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Network)
+	defer cancel()
+	m.news.dropUSSD()
+	if _, err := m.ask(ctx, `+CUSD=1,"`+m.dialect.ussd.encode(code)+`",15`); err != nil {
+		return USSDReply{}, fmt.Errorf("send USSD %s: %w", code, err)
+	}
+	r, err := m.awaitUSSD(ctx)
+	if err != nil {
+		return USSDReply{}, fmt.Errorf("USSD %s: %w", code, err)
+	}
+	if r.Menu {
+		m.ask(context.WithoutCancel(ctx), "+CUSD=2")
+	}
+	return r, nil
+}
+
+// awaitUSSD takes the first answer with a text. A release may come before it, after it, or alone.
+func (m *Modem) awaitUSSD(ctx context.Context) (USSDReply, error) {
+	grace := make(<-chan time.Time)
+	for {
+		select {
+		case v := <-m.news.ussd:
+			state, text, ok := parseUSSD(v)
+			switch {
+			case ok:
+				return USSDReply{Text: m.dialect.ussd.decode(text.body, text.dcs), Menu: state == 1}, nil
+			case state == 4:
+				return USSDReply{}, errors.New("the network does not support this code")
+			case state == 5:
+				return USSDReply{}, errors.New("the network did not answer in time")
+			}
+			grace = time.After(ussdGrace)
+		case <-grace:
+			return USSDReply{}, errors.New("the network closed it without a text")
+		case <-ctx.Done():
+			return USSDReply{}, ctx.Err()
+		case <-m.news.done:
+			return USSDReply{}, m.conn.Err()
+		}
+	}
+}
+
+type ussdText struct {
+	body string
+	dcs  int
+}
+
+// parseUSSD reads "1,"text",15": state (TS 27.007 7.15), text, data coding scheme; ok says that there was a text.
+func parseUSSD(v string) (state int, text ussdText, ok bool) {
+	head, rest, quoted := strings.Cut(v, `"`)
+	state, _ = number(fields(head), 0)
+	if !quoted {
+		return state, ussdText{}, false
+	}
+	end := strings.LastIndexByte(rest, '"')
+	if end < 0 {
+		end = len(rest)
+	}
+	text = ussdText{body: rest[:end], dcs: 15}
+	if dcs, ok := number(fields(strings.TrimLeft(rest[end:], `", `)), 0); ok {
+		text.dcs = dcs
+	}
+	return state, text, true
+}
+
+func (f ussdForm) encode(code string) string {
+	switch f {
+	case ussdPacked:
+		return strings.ToUpper(hex.EncodeToString(packUSSD(code)))
+	case ussdUCS2:
+		var b strings.Builder
+		for i := range len(code) {
+			fmt.Fprintf(&b, "%04X", code[i])
+		}
+		return b.String()
+	}
+	return code
+}
+
+// decode goes by the coding scheme (TS 23.038 5), by what the text looks like, and last by the dialect: modems write
+// UCS-2 in hex under scheme 15, and plain text under any.
+func (f ussdForm) decode(text string, dcs int) string {
+	if !isHex.MatchString(text) {
+		return text
+	}
+	wide := dcs == 0x11 || dcs&0xCC == 0x48
+	if t, ok := decodeUCS2(text); ok && (wide || f == ussdUCS2) {
+		return t
+	}
+	if t, ok := ucs2Hex(text); ok {
+		return t
+	}
+	if f == ussdPacked {
+		b, _ := hex.DecodeString(text)
+		return unpackUSSD(b)
+	}
+	return text
+}
+
+// packUSSD packs ASCII digits, * and #, whose septets are their codes, and fills seven spare bits with CR, which would
+// otherwise read as @ (TS 23.038 6.1.2.3.1).
+func packUSSD(code string) []byte {
+	if len(code)%8 == 7 {
+		code += "\r"
+	}
+	var out []byte
+	acc, bits := 0, 0
+	for i := range len(code) {
+		acc |= int(code[i]) << bits
+		for bits += 7; bits >= 8; bits -= 8 {
+			out = append(out, byte(acc))
+			acc >>= 8
+		}
+	}
+	if bits > 0 {
+		out = append(out, byte(acc))
+	}
+	return out
+}
+
+func unpackUSSD(b []byte) string {
+	u := pdu.UserData{Payload: unpackSeptets(b)}
+	return u.Text()
+}
+
+// unpackSeptets undoes it: a CR that ends on an octet boundary is fill, and so is a second one behind it.
+func unpackSeptets(b []byte) []byte {
+	var out []byte
+	acc, bits := 0, 0
+	for _, o := range b {
+		acc |= int(o) << bits
+		for bits += 8; bits >= 7; bits -= 7 {
+			out = append(out, byte(acc&0x7F))
+			acc >>= 7
+		}
+	}
+	n := len(out)
+	if n > 0 && out[n-1] == '\r' && (n%8 == 0 || n%8 == 1 && n > 1 && out[n-2] == '\r') {
+		out = out[:n-1]
+	}
+	return out
+}
