@@ -1,0 +1,111 @@
+package configs
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The grammars of what names things or reaches the wire.
+var (
+	namePattern    = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	profilePattern = regexp.MustCompile(`^[a-z0-9-]{0,32}$`)
+	smscPattern    = regexp.MustCompile(`^(\+?[0-9]{1,20})?$`)
+	groupPattern   = regexp.MustCompile(`^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})?$`)
+)
+
+const (
+	modemLimit = 64
+	baudLeast  = 1200
+	baudMost   = 4_000_000
+
+	// socketLimit is sun_path's size less its final NUL (unix(7)).
+	socketLimit = 107
+)
+
+// Check tells everything that is wrong with the values, as an *Error without
+// lines; nil if nothing is. Load and Parse have already done it.
+func (c Config) Check() error {
+	if p := c.problems(); len(p) > 0 {
+		return &Error{Problems: p}
+	}
+	return nil
+}
+
+func (c Config) problems() []Problem {
+	var k checks
+	k.path("database", c.Database)
+	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	k.oneOf("log.format", c.Log.Format, "text", "json")
+	k.path("api.socket", c.API.Socket)
+	k.that("api.socket", len(c.API.Socket) <= socketLimit, "longer than %d characters, the kernel's limit for a socket", socketLimit)
+	k.that("api.mode", c.API.Mode&0o600 == 0o600 && c.API.Mode&0o111 == 0, `%#o: write "0660" for the daemon's user and group, "0600" for its user alone`, c.API.Mode)
+	k.that("api.group", groupPattern.MatchString(c.API.Group), "%q is no group name", c.API.Group)
+	k.within("send.answer_timeout", c.Send.AnswerTimeout, time.Second, 15*time.Minute)
+	k.within("send.validity", c.Send.Validity, 5*time.Minute, 63*7*day) // TS 23.040 9.2.3.12.1
+	k.oneOf("send.on_unknown", c.Send.OnUnknown, "resend", "hold", "fail")
+	k.within("send.quarantine", c.Send.Quarantine, time.Second, day)
+	k.that("send.tries", c.Send.Tries >= 1 && c.Send.Tries <= 100, "%d: write a number from 1 to 100", c.Send.Tries)
+	k.within("send.retry_first", c.Send.RetryFirst, time.Second, day)
+	k.within("send.retry_longest", c.Send.RetryLongest, c.Send.RetryFirst, day)
+	k.within("receive.poll", c.Receive.Poll, time.Second, time.Hour)
+	k.within("receive.sweep", c.Receive.Sweep, c.Receive.Poll, 7*day)
+	if c.Retention.Text != 0 {
+		k.within("retention.text", c.Retention.Text, day, longest)
+	}
+	k.modems(c.Modems)
+	return k.found
+}
+
+// checks collects problems.
+type checks struct{ found []Problem }
+
+func (k *checks) that(key string, ok bool, format string, args ...any) {
+	if !ok {
+		k.found = append(k.found, Problem{Key: key, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (k *checks) path(key, path string) {
+	k.that(key, filepath.IsAbs(path), "%q: write a path that begins with /", path)
+}
+
+func (k *checks) oneOf(key, value string, allowed ...string) {
+	k.that(key, slices.Contains(allowed, value), "%q: write one of %s", value, strings.Join(allowed, ", "))
+}
+
+func (k *checks) within(key string, d, least, most time.Duration) {
+	k.that(key, d >= least && d <= most, "%s: write a duration from %s to %s",
+		durationText(d), durationText(least), durationText(most))
+}
+
+func (k *checks) modems(modems []Modem) {
+	k.that("modem", len(modems) > 0, "no modem: add [[modem]], with name = \"office\" and device = \"/dev/ttyUSB2\" below it")
+	k.that("modem", len(modems) <= modemLimit, "%d modems: one daemon drives up to %d", len(modems), modemLimit)
+	names, devices := make(map[string]int), make(map[string]int)
+	for i, m := range modems {
+		at := func(name string) string { return fmt.Sprintf("modem[%d].%s", i, name) }
+		k.that(at("name"), namePattern.MatchString(m.Name), "%q: write 1 to 32 small letters, digits and dashes", m.Name)
+		k.path(at("device"), m.Device)
+		k.unique(at("name"), m.Name, names, i)
+		k.unique(at("device"), filepath.Clean(m.Device), devices, i)
+		k.that(at("baud"), m.Baud == 0 || m.Baud >= baudLeast && m.Baud <= baudMost, "%d: write bits per second from %d to %d", m.Baud, baudLeast, baudMost)
+		k.that(at("profile"), profilePattern.MatchString(m.Profile), "%q: write small letters, digits and dashes", m.Profile)
+		k.that(at("smsc"), smscPattern.MatchString(m.SMSC), "%q: write up to 20 digits, with + before an international number", m.SMSC)
+		if m.PINFile != "" {
+			// The message must not repeat what may be the PIN itself.
+			k.that(at("pin_file"), filepath.IsAbs(m.PINFile), "write the path, beginning with /, of the file that holds the PIN")
+		}
+	}
+}
+
+func (k *checks) unique(key, value string, seen map[string]int, i int) {
+	first, taken := seen[value]
+	k.that(key, !taken || value == "" || value == ".", "%q is modem[%d]'s already", value, first)
+	if !taken {
+		seen[value] = i
+	}
+}

@@ -1,0 +1,115 @@
+// Package configs is the shape of simpost's configuration file, its defaults
+// and its checks. Commands load it; the daemon is given the values.
+//
+// What a reader would get wrong: the file is read once. There is no reload: a
+// restart costs a second and loses nothing, and viper's WatchConfig races with
+// readers and may end the process.
+//
+// A value comes from the environment (SIMPOST_SEND_ANSWER_TIMEOUT for
+// send.answer_timeout), else from the file, else from Default. Modems come from
+// the file only. Keys and values are checked strictly and all problems are
+// reported at once, each with its key, its line and what would be right.
+package configs
+
+import (
+	_ "embed"
+	"io/fs"
+	"time"
+)
+
+// DefaultPath is where the daemon looks for its configuration.
+const DefaultPath = "/etc/simpost/simpost.toml"
+
+// The files that `make install` puts in place, as they are.
+var (
+	//go:embed simpost.toml
+	Reference string // every key, its default and what it means
+	//go:embed simpost.service
+	Unit string // the systemd unit
+	//go:embed 70-simpost.rules
+	UdevRules string
+)
+
+// Config is the whole file. The zero value is not usable; start from Default.
+type Config struct {
+	Database  string    `mapstructure:"database"` // absolute path of the SQLite file
+	Log       Log       `mapstructure:"log"`
+	API       API       `mapstructure:"api"`
+	Send      Send      `mapstructure:"send"`
+	Receive   Receive   `mapstructure:"receive"`
+	Retention Retention `mapstructure:"retention"`
+	Guard     Guard     `mapstructure:"guard"`
+	Modems    []Modem   `mapstructure:"modem"`
+}
+
+// Log is what the daemon writes to stderr.
+type Log struct {
+	Level  string `mapstructure:"level"`  // debug, info, warn or error, as slog.Level.UnmarshalText reads them
+	Format string `mapstructure:"format"` // text or json
+}
+
+// API is the unix socket.
+type API struct {
+	Socket string      `mapstructure:"socket"` // absolute path
+	Mode   fs.FileMode `mapstructure:"mode"`
+	Group  string      `mapstructure:"group"` // the socket's group; empty is the daemon's own
+}
+
+// Send is how messages leave. The durations of one attempt are monotonic.
+type Send struct {
+	AnswerTimeout time.Duration `mapstructure:"answer_timeout"` // from ^Z to the modem's answer
+	Validity      time.Duration `mapstructure:"validity"`       // TP-VP of a message that names none
+	Report        bool          `mapstructure:"report"`         // TP-SRR of a message that does not say
+	OnUnknown     string        `mapstructure:"on_unknown"`     // resend, hold or fail
+	Quarantine    time.Duration `mapstructure:"quarantine"`     // how long an unknown attempt waits for evidence
+	Tries         int           `mapstructure:"tries"`          // attempts refused for a while before a part fails
+	RetryFirst    time.Duration `mapstructure:"retry_first"`    // wait after the first refusal; doubles with each
+	RetryLongest  time.Duration `mapstructure:"retry_longest"`
+}
+
+// Receive is how messages are fetched from a modem.
+type Receive struct {
+	Poll  time.Duration `mapstructure:"poll"`  // between two counts of the stored messages
+	Sweep time.Duration `mapstructure:"sweep"` // between two full listings that nothing asked for
+}
+
+// Retention is how long what was sent and received is kept.
+type Retention struct {
+	Text time.Duration `mapstructure:"text"` // 0 is for ever
+}
+
+// Guard holds the limits on what may be sent.
+type Guard struct {
+	Off bool `mapstructure:"off"` // no limits: for tests; the daemon says so at start
+}
+
+// Modem is one modem.
+type Modem struct {
+	Name    string `mapstructure:"name"`     // [a-z0-9-]{1,32}, unique
+	Device  string `mapstructure:"device"`   // a tty, or a symlink to one; it may come and go
+	Baud    int    `mapstructure:"baud"`     // bits per second; 0 is the port's own default
+	Profile string `mapstructure:"profile"`  // a dialect's name; empty: by the modem's own answers
+	PINFile string `mapstructure:"pin_file"` // a file that holds the SIM's PIN and nothing else
+	SMSC    string `mapstructure:"smsc"`     // overrides the SIM's service centre number
+}
+
+// Default is what an empty file means. It names no modem, so it does not pass Check.
+func Default() Config {
+	return Config{
+		Database: "/var/lib/simpost/simpost.db",
+		Log:      Log{Level: "info", Format: "text"},
+		API:      API{Socket: "/run/simpost/simpost.sock", Mode: 0o660},
+		Send: Send{
+			AnswerTimeout: 180 * time.Second,
+			Validity:      3 * 24 * time.Hour,
+			Report:        true,
+			OnUnknown:     "resend",
+			Quarantine:    120 * time.Second,
+			Tries:         10,
+			RetryFirst:    30 * time.Second,
+			RetryLongest:  30 * time.Minute,
+		},
+		Receive:   Receive{Poll: 15 * time.Second, Sweep: time.Hour},
+		Retention: Retention{Text: 90 * 24 * time.Hour},
+	}
+}
