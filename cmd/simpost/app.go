@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"simpost/configs"
 	"simpost/daemon/api"
 )
 
@@ -59,7 +62,7 @@ func (a *app) root() *cobra.Command {
 		if errors.Is(err, pflag.ErrHelp) {
 			return err
 		}
-		return usagef("%w", err)
+		return flagError(err)
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.config, "config", "", "configuration `file` (default /etc/simpost/simpost.toml)")
@@ -68,7 +71,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.send(), a.inbox(), a.messages(), a.show(), a.cancel(), a.resolve(),
 		a.modems(), a.events(), a.segment(), a.backup(),
-		a.version(),
+		a.pdu(), a.configCommand(), a.version(),
 	)
 	return root
 }
@@ -84,17 +87,39 @@ func (a *app) group(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean " + cmd.CommandPath() + " " + near[0] + "?"
 	}
-	return hinted(usagef("%s: there is no command %q", cmd.CommandPath(), args[0]), "%s", hint)
+	return hinted(usagef("there is no command %q", strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "simpost "))), "%s", hint)
+}
+
+// flagError says in words what pflag says of a flag with a bad value.
+func flagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return usagef("%w", err)
+	}
+	want := map[string]string{
+		"int": "a number", "int64": "a number", "duration": "a duration such as 90s or 5m", "bool": "true or false",
+	}[bad.GetFlag().Value.Type()]
+	if want == "" {
+		return usagef("%w", err)
+	}
+	return usagef("--%s is %s, not %q", bad.GetFlag().Name, want, bad.GetValue())
 }
 
 // exactly is an Args check that says what is wanted.
-func exactly(n int, want string) cobra.PositionalArgs {
+func exactly(n int, want string) cobra.PositionalArgs { return between(n, n, want) }
+
+func between(low, high int, want string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == n {
+		if low <= len(args) && len(args) <= high {
 			return nil
 		}
-		return hinted(usagef("%s takes %s", cmd.CommandPath(), want), "%s", cmd.UseLine())
+		return hinted(usagef("%s takes %s", verb(cmd), want), "%s --help shows more", cmd.CommandPath())
 	}
+}
+
+// verb is the name of a command as a person says it.
+func verb(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), "simpost ")
 }
 
 // completions offers the words that a flag takes to the shell.
@@ -107,7 +132,27 @@ func completions(cmd *cobra.Command, flag string, words ...string) {
 
 // client is the daemon at --socket, or where --config puts it.
 func (a *app) client() (*api.Client, error) {
-	return &api.Client{Socket: a.socket}, nil
+	if a.socket != "" || a.config == "" {
+		return &api.Client{Socket: a.socket}, nil
+	}
+	cfg, err := a.loadConfig()
+	return &api.Client{Socket: cfg.API.Socket}, err
+}
+
+// configPath is the file of --config, or the one in the usual place.
+func (a *app) configPath() string {
+	if a.config == "" {
+		return configs.DefaultPath
+	}
+	return a.config
+}
+
+func (a *app) loadConfig() (configs.Config, error) {
+	cfg, err := configs.Load(a.configPath())
+	if errors.Is(err, fs.ErrNotExist) && a.config == "" {
+		return cfg, hinted(err, `name yours with --config; "simpost config print --reference" shows what goes into it, "simpost demo" needs none`)
+	}
+	return cfg, err
 }
 
 // printJSON prints v as the API would.

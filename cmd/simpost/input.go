@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"simpost/daemon/api"
@@ -14,6 +15,15 @@ import (
 // maxTextInput bounds what is read from standard input or a file; the daemon
 // takes request bodies up to this.
 const maxTextInput = 64 << 10
+
+// oneText is the Args check of verbs that take a text: more than one argument is
+// a text without its quotes, of which the spaces are lost.
+func oneText(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return hinted(usagef("the text is one argument, not %d", len(args)), "put it in quotes")
+	}
+	return nil
+}
 
 // text is the argument, or what comes on standard input without the line end
 // that echo and editors put behind it.

@@ -14,7 +14,7 @@ func (a *app) modems() *cobra.Command {
 	return &cobra.Command{
 		Use:   "modems [NAME]",
 		Short: "show the modems and how they are",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  between(0, 1, "the name of one modem, or nothing"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -15,10 +15,8 @@ func (a *app) segment() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "segment [TEXT]",
 		Short: "show how a text would be sent: alphabet, parts, what would be changed",
+		Args:  oneText,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return hinted(usagef("the text is one argument, not %d", len(args)), "put it in quotes")
-			}
 			text, err := a.text(args)
 			if err != nil {
 				return err

@@ -43,6 +43,7 @@ in "simpost show ID", or here with --wait. Exit status 3 means that nobody can s
 yet whether it was sent: do not send it again without the same --key.`,
 		Example: `  simpost send --to +4790000001 "The freezer is warm: -4 °C"
   uptime | simpost send --to +4790000001 --wait=delivered --timeout 2m`,
+		Args: oneText,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runSend(cmd, &f, args) },
 	}
 	flags := cmd.Flags()
@@ -114,8 +115,6 @@ func (a *app) fillRequest(cmd *cobra.Command, f *sendFlags, args []string) error
 	switch {
 	case len(f.to) == 0:
 		return hinted(usagef("send to whom?"), `simpost send --to +4790000001 "text"`)
-	case len(args) > 1:
-		return hinted(usagef("the text is one argument, not %d", len(args)), "put it in quotes")
 	case f.wait != "" && f.wait != "sent" && f.wait != "delivered":
 		return usagef("--wait is sent or delivered, not %q", f.wait)
 	case f.timeout <= 0:

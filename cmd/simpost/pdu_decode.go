@@ -1,0 +1,337 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"simpost/pdu"
+)
+
+// A TPDU does not say which way it goes, nor whether the service centre's number
+// stands before it. What the command line leaves open is decided by reading the
+// PDU in every way and taking the one that makes most sense of it.
+
+func (a *app) pduDecode() *cobra.Command {
+	var direction string
+	var bare bool
+	cmd := &cobra.Command{
+		Use:   "decode [HEX]",
+		Short: "read a PDU",
+		Long: `Read a PDU in hexadecimal, as an argument or on standard input, the way a modem
+prints it: with the service centre's number before it, or without.`,
+		Example: `  simpost pdu decode 07911326040000F0040B911346610089F60000208062917314480CC8F71D14969741F977FD07`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if direction != "" && direction != "mt" && direction != "mo" {
+				return usagef("--direction is mt (from the network) or mo (to it), not %q", direction)
+			}
+			digits, err := a.hexInput(args)
+			if err != nil {
+				return err
+			}
+			r, err := readPDU(digits, direction, bare)
+			if err != nil {
+				return fmt.Errorf("this is no PDU: %w", err)
+			}
+			d := describe(r)
+			if a.json {
+				return a.printJSON(d)
+			}
+			return a.printPDU(d)
+		},
+	}
+	cmd.Flags().StringVar(&direction, "direction", "", "`mt` (from the network) or mo (to it); default the one that fits")
+	cmd.Flags().BoolVar(&bare, "no-smsc", false, "there is no service centre's number before it")
+	completions(cmd, "direction", "mt", "mo")
+	return cmd
+}
+
+// hexInput is the argument or standard input without blanks and a leading 0x.
+func (a *app) hexInput(args []string) (string, error) {
+	s := strings.Join(args, "")
+	if s == "" || s == "-" {
+		raw, err := readLimited(a.in, "standard input")
+		if err != nil {
+			return "", err
+		}
+		s = string(raw)
+	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s)
+	if strings.HasPrefix(s, "0x") || strings.HasPrefix(s, "0X") {
+		s = s[2:]
+	}
+	return s, nil
+}
+
+// reading is one way to read a PDU.
+type reading struct {
+	smsc  pdu.Address
+	tpdu  pdu.TPDU
+	flags []pdu.Flag
+}
+
+// readPDU takes the reading with the fewest oddities; of equals the first, and a
+// PDU from the network with its service centre is tried first.
+func readPDU(digits, direction string, bare bool) (reading, error) {
+	var best reading
+	var first error
+	least := -1
+	for _, prefix := range []string{"", "00"} { // 00 is an empty service centre field
+		if bare && prefix == "" {
+			continue
+		}
+		for _, way := range []string{"mt", "mo"} {
+			if direction != "" && direction != way {
+				continue
+			}
+			r, err := readOneWay(prefix+digits, way)
+			if err != nil {
+				if first == nil {
+					first = err
+				}
+				continue
+			}
+			if n := oddity(r); least < 0 || n < least {
+				best, least = r, n
+			}
+		}
+	}
+	if least < 0 {
+		return reading{}, first
+	}
+	return best, nil
+}
+
+func readOneWay(digits, way string) (reading, error) {
+	frame, err := pdu.ParseFrame(digits, -1)
+	if err != nil {
+		return reading{}, err
+	}
+	decode := pdu.DecodeMT
+	if way == "mo" {
+		decode = pdu.DecodeMO
+	}
+	t, err := decode(frame.TPDU)
+	if err != nil {
+		return reading{}, err
+	}
+	return reading{smsc: frame.SMSC, tpdu: t, flags: append(frame.Flags, flagsOf(t)...)}, nil
+}
+
+func flagsOf(t pdu.TPDU) []pdu.Flag {
+	switch t := t.(type) {
+	case *pdu.Deliver:
+		return t.Flags
+	case *pdu.Submit:
+		return t.Flags
+	case *pdu.StatusReport:
+		return t.Flags
+	case *pdu.Command:
+		return t.Flags
+	case *pdu.DeliverReport:
+		return t.Flags
+	case *pdu.SubmitReport:
+		return t.Flags
+	}
+	return nil
+}
+
+// oddity says how far-fetched a reading is: what had to be forgiven, and how
+// rarely a person meets the type (a modem keeps the two reports to itself).
+func oddity(r reading) int {
+	n := 2 * len(r.flags)
+	switch r.tpdu.(type) {
+	case *pdu.DeliverReport, *pdu.SubmitReport:
+		n += 5
+	case *pdu.Command:
+		n += 3
+	}
+	return n
+}
+
+// decoded is what `pdu decode --json` prints; what a PDU lacks is left out.
+type decoded struct {
+	Type       string       `json:"type"`
+	SMSC       string       `json:"smsc,omitempty"`
+	From       string       `json:"from,omitempty"`
+	To         string       `json:"to,omitempty"`
+	Text       *string      `json:"text,omitempty"`
+	Data       []byte       `json:"data,omitempty"`
+	Timestamp  string       `json:"timestamp,omitempty"`
+	Encoding   string       `json:"encoding,omitempty"`
+	Class      *int         `json:"class,omitempty"`
+	Concat     *concatJSON  `json:"concat,omitempty"`
+	Ports      *portsJSON   `json:"ports,omitempty"`
+	UDH        []headerJSON `json:"udh,omitempty"`
+	PID        *int         `json:"pid,omitempty"`
+	DCS        *int         `json:"dcs,omitempty"`
+	MR         *int         `json:"mr,omitempty"`
+	Status     *int         `json:"status,omitempty"`
+	StatusText string       `json:"status_text,omitempty"`
+	Discharge  string       `json:"discharge,omitempty"`
+	Validity   *float64     `json:"validity_minutes,omitempty"`
+	Flags      []string     `json:"flags,omitempty"`
+}
+
+type concatJSON struct {
+	Ref   int `json:"ref"`
+	Total int `json:"total"`
+	Seq   int `json:"seq"`
+}
+
+type portsJSON struct {
+	Dst int `json:"dst"`
+	Src int `json:"src"`
+}
+
+type headerJSON struct {
+	IEI  int    `json:"iei"`
+	Data string `json:"data"` // hexadecimal
+}
+
+// TP-PI bits (TS 23.040 9.2.3.27): which optional fields a report has.
+const (
+	hasPID = 1 << iota
+	hasDCS
+	hasUD
+)
+
+func describe(r reading) decoded {
+	d := decoded{SMSC: r.smsc.String()}
+	for _, f := range r.flags {
+		d.Flags = append(d.Flags, f.String())
+	}
+	switch t := r.tpdu.(type) {
+	case *pdu.Deliver:
+		d.Type, d.From, d.Timestamp = "deliver", t.OA.String(), stamp(t.SCTS)
+		d.message(t.PID, t.UD)
+	case *pdu.Submit:
+		d.Type, d.To, d.MR = "submit", t.DA.String(), count(t.MR)
+		d.validity(t.VP)
+		d.message(t.PID, t.UD)
+	case *pdu.StatusReport:
+		d.Type, d.To, d.MR = "status-report", t.RA.String(), count(t.MR)
+		d.Timestamp, d.Discharge = stamp(t.SCTS), stamp(t.DT)
+		d.Status, d.StatusText = count(t.ST), t.ST.String()
+		d.optional(t.PI, t.PID, t.UD)
+	case *pdu.Command:
+		d.Type, d.To, d.MR, d.PID = "command", t.DA.String(), count(t.MR), count(t.PID)
+		d.Data = t.CD
+	case *pdu.DeliverReport:
+		d.Type = "deliver-report"
+		d.optional(t.PI, t.PID, t.UD)
+	case *pdu.SubmitReport:
+		d.Type, d.Timestamp = "submit-report", stamp(t.SCTS)
+		d.optional(t.PI, t.PID, t.UD)
+	}
+	return d
+}
+
+// message fills what every PDU with a text has.
+func (d *decoded) message(pid pdu.PID, ud pdu.UserData) {
+	d.PID = count(pid)
+	d.dcs(ud)
+	d.userData(ud)
+}
+
+// optional fills what a report has only if its TP-PI says so.
+func (d *decoded) optional(pi byte, pid pdu.PID, ud pdu.UserData) {
+	if pi&hasPID != 0 {
+		d.PID = count(pid)
+	}
+	if pi&hasDCS != 0 {
+		d.dcs(ud)
+	}
+	if pi&hasUD != 0 {
+		d.userData(ud)
+	}
+}
+
+func (d *decoded) dcs(ud pdu.UserData) {
+	d.DCS = count(ud.DCS)
+	d.Encoding = ud.DCS.Alphabet().String()
+	if n, ok := ud.DCS.Class().Number(); ok {
+		d.Class = &n
+	}
+}
+
+func (d *decoded) userData(ud pdu.UserData) {
+	if ud.DCS.Alphabet() == pdu.Binary {
+		d.Data = ud.Data()
+	} else {
+		text := ud.Text()
+		d.Text = &text
+	}
+	if c, ok := ud.Concat(); ok {
+		d.Concat = &concatJSON{Ref: int(c.Ref), Total: int(c.Total), Seq: int(c.Seq)}
+	}
+	if p, ok := ud.Ports(); ok {
+		d.Ports = &portsJSON{Dst: int(p.Dst), Src: int(p.Src)}
+	}
+	for iei, data := range ud.Elements() {
+		d.UDH = append(d.UDH, headerJSON{IEI: int(iei), Data: hex.EncodeToString(data)})
+	}
+}
+
+// validity fills the period; an absolute end is no number of minutes.
+func (d *decoded) validity(v pdu.Validity) {
+	if v.Format == pdu.ValidityRelative || v.Format == pdu.ValidityEnhanced && v.Duration > 0 {
+		minutes := v.Duration.Minutes()
+		d.Validity = &minutes
+	}
+}
+
+// stamp is RFC 3339 in the PDU's own zone.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format("2006-01-02T15:04:05-07:00")
+}
+
+func count[T ~byte](b T) *int {
+	n := int(b)
+	return &n
+}
+
+func (a *app) printPDU(d decoded) error {
+	text := ""
+	if d.Text != nil {
+		text = strconv.Quote(*d.Text)
+	}
+	concat, ports, validity := "", "", ""
+	if c := d.Concat; c != nil {
+		concat = fmt.Sprintf("part %d of %d, reference %d", c.Seq, c.Total, c.Ref)
+	}
+	if p := d.Ports; p != nil {
+		ports = fmt.Sprintf("to %d, from %d", p.Dst, p.Src)
+	}
+	if d.Validity != nil {
+		validity = (time.Duration(*d.Validity * float64(time.Minute))).String()
+	}
+	status := ""
+	if d.Status != nil {
+		status = fmt.Sprintf("%d (%s)", *d.Status, d.StatusText)
+	}
+	var header []string
+	for _, h := range d.UDH {
+		header = append(header, fmt.Sprintf("%02X:%s", h.IEI, strings.ToUpper(h.Data)))
+	}
+	return fields(a.out,
+		"type", d.Type, "smsc", clean(d.SMSC), "from", clean(d.From), "to", clean(d.To),
+		"timestamp", d.Timestamp, "discharge", d.Discharge, "status", status,
+		"text", text, "data", strings.ToUpper(hex.EncodeToString(d.Data)),
+		"encoding", d.Encoding+className(d.Class), "concat", concat, "ports", ports,
+		"udh", strings.Join(header, " "), "pid", number(d.PID), "dcs", number(d.DCS), "mr", number(d.MR),
+		"validity", validity, "lenient", strings.Join(d.Flags, "; "))
+}
