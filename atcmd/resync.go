@@ -16,11 +16,13 @@ const maxEscapes = 5
 // resync is the state lost.
 type resync struct {
 	x       *exchange // given up; nil if the line was dirty
-	asking  bool      // a prompt was open when the line was dirty
-	pings   []string  // sent
-	pinged  bool      // the newest ping's own line came, its OK did not
 	synced  chan struct{}
-	prompts chan struct{} // one slot: a prompt came
+	prompts chan struct{} // one slot: wakes the resync, a prompt came
+
+	// guarded by Conn.mu
+	asking bool     // a prompt may be open: only ESC may be written
+	pings  []string // sent
+	pinged bool     // the newest ping's own line came, its OK did not
 }
 
 // lose enters the state lost, for x or, with nil, for a dirty line. c.mu is held.
@@ -62,6 +64,7 @@ func (r *resync) answered(p string) { r.pinged = p == r.pings[len(r.pings)-1] }
 
 // prompted notes a prompt.
 func (r *resync) prompted() {
+	r.asking = true
 	select {
 	case r.prompts <- struct{}{}:
 	default:
@@ -73,7 +76,7 @@ func (r *resync) prompted() {
 func (c *Conn) inSync() {
 	r := c.lost
 	r.pinged = false
-	if len(r.prompts) > 0 {
+	if r.asking {
 		return
 	}
 	c.lost = nil
@@ -86,19 +89,17 @@ func (c *Conn) resync() {
 	defer func() { <-c.turn }()
 	c.mu.Lock()
 	r := c.lost
+	r.asking = r.asking || r.x != nil && r.x.prompt != nil && !r.x.submitted
 	c.mu.Unlock()
-	escape := r.asking || r.x != nil && r.x.prompt != nil && !r.x.submitted
 	wait := c.cfg.PingWait
 	for _, p := range r.usable() {
-		if !c.silence(c.cfg.Quiet, c.cfg.DrainMax) || escape && !c.escape(r) || !c.ping(r, p) {
+		if !c.silence(c.cfg.Quiet, c.cfg.DrainMax) || !c.escape(r) || !c.ping(r, p) {
 			return
 		}
 		t := time.NewTimer(wait)
 		select {
 		case <-r.synced:
 		case <-r.prompts:
-			r.prompted() // left for escape to see
-			escape = true
 		case <-t.C:
 			wait *= 2
 		case <-c.dead:
@@ -139,18 +140,22 @@ func (c *Conn) ended(r *resync) bool {
 	return true
 }
 
-// escape leaves an open prompt. One that opens after the ESC needs another. False means the connection died.
+// escape leaves a prompt that may be open. One that opens after the ESC needs another. False means the connection died.
 func (c *Conn) escape(r *resync) bool {
 	for range maxEscapes {
+		c.mu.Lock()
+		asking := r.asking
+		r.asking = false
 		select {
 		case <-r.prompts:
 		default:
 		}
+		c.mu.Unlock()
+		if !asking {
+			return true
+		}
 		if _, err := c.put(nil, "", esc); err != nil || !c.silence(c.cfg.Quiet, c.cfg.DrainMax) {
 			return false
-		}
-		if len(r.prompts) == 0 {
-			break
 		}
 	}
 	return true
