@@ -65,8 +65,8 @@ func (a *app) root() *cobra.Command {
 		return flagError(err)
 	})
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.config, "config", "", "configuration `file` (default /etc/simpost/simpost.toml)")
-	flags.StringVar(&a.socket, "socket", os.Getenv("SIMPOST_SOCKET"), "the daemon's `socket` (or $SIMPOST_SOCKET)")
+	flags.StringVar(&a.config, "config", "", "configuration `file` (default "+configs.DefaultPath+")")
+	flags.StringVar(&a.socket, "socket", "", "the daemon's `socket` (default $SIMPOST_SOCKET, or "+api.DefaultSocket+")")
 	flags.BoolVar(&a.json, "json", false, "print the API's JSON")
 	root.AddCommand(
 		a.send(), a.inbox(), a.messages(), a.show(), a.cancel(), a.resolve(),
@@ -84,6 +84,7 @@ func (a *app) group(cmd *cobra.Command, args []string) error {
 		return &exitError{status: exitUsage}
 	}
 	hint := cmd.CommandPath() + " --help lists the commands"
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean " + cmd.CommandPath() + " " + near[0] + "?"
 	}
@@ -130,10 +131,14 @@ func completions(cmd *cobra.Command, flag string, words ...string) {
 	}
 }
 
-// client is the daemon at --socket, or where --config puts it.
+// client is the daemon at --socket, where --config puts it, at $SIMPOST_SOCKET, or
+// in the usual place.
 func (a *app) client() (*api.Client, error) {
-	if a.socket != "" || a.config == "" {
+	switch {
+	case a.socket != "":
 		return &api.Client{Socket: a.socket}, nil
+	case a.config == "":
+		return &api.Client{Socket: os.Getenv("SIMPOST_SOCKET")}, nil
 	}
 	cfg, err := a.loadConfig()
 	return &api.Client{Socket: cfg.API.Socket}, err

@@ -101,6 +101,9 @@ func readPDU(digits, direction string, bare bool) (reading, error) {
 				}
 				continue
 			}
+			if direction == "" && farFetched(r) {
+				continue
+			}
 			if n := oddity(r); least < 0 || n < least {
 				best, least = r, n
 			}
@@ -146,17 +149,33 @@ func flagsOf(t pdu.TPDU) []pdu.Flag {
 	return nil
 }
 
-// oddity says how far-fetched a reading is: what had to be forgiven, and how
-// rarely a person meets the type (a modem keeps the two reports to itself).
+// oddity counts what had to be forgiven, and how rarely a person meets the type.
 func oddity(r reading) int {
 	n := 2 * len(r.flags)
-	switch r.tpdu.(type) {
-	case *pdu.DeliverReport, *pdu.SubmitReport:
+	switch {
+	case isReport(r.tpdu):
 		n += 5
-	case *pdu.Command:
+	case isCommand(r.tpdu):
 		n += 3
 	}
 	return n
+}
+
+// farFetched is true of a report that is not perfect: a few octets of anything
+// can be read as one, and modems keep them to themselves.
+func farFetched(r reading) bool { return isReport(r.tpdu) && len(r.flags) > 0 }
+
+func isReport(t pdu.TPDU) bool {
+	switch t.(type) {
+	case *pdu.DeliverReport, *pdu.SubmitReport:
+		return true
+	}
+	return false
+}
+
+func isCommand(t pdu.TPDU) bool {
+	_, ok := t.(*pdu.Command)
+	return ok
 }
 
 // decoded is what `pdu decode --json` prints; what a PDU lacks is left out.

@@ -209,7 +209,7 @@ func (a *app) printMessages(messages []api.Message) error {
 // where simpost looks by itself.
 func (a *app) commandLine(args ...string) string {
 	line := []string{"simpost"}
-	if a.socket != "" && a.socket != os.Getenv("SIMPOST_SOCKET") {
+	if a.socket != "" {
 		line = append(line, "--socket", a.socket)
 	} else if a.config != "" {
 		line = append(line, "--config", a.config)

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience bounds every wait of a script: what has not come by then will not.
+const patience = 2 * time.Minute
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"simpost": main})
+}
+
+// TestScripts runs testdata/*.txt: what the user sees. Beside testscript's own
+// commands there are, for programs that go on running,
+//
+//	start NAME PROGRAM ARGS...   run it
+//	expect NAME REGEXP [VAR]     wait for a line, after the last one expected; keep its first group
+//	signal NAME INT|TERM|KILL    send it a signal
+//	ended NAME STATUS            wait for its end
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[processes{}] = map[string]*process{}
+			env.Setenv("SIMPOST_SOCKET", env.WorkDir+"/simpost.sock")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start": start, "expect": expect, "signal": sendSignal, "ended": ended, "status": exitStatus,
+		},
+	})
+}
+
+// processes is the key of a script's running programs.
+type processes struct{}
+
+// process is a program that a script has started.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended and all it said is in lines
+	err  error         // of its end
+
+	mu      sync.Mutex
+	lines   []string
+	changed chan struct{} // closed and replaced at every line
+	seen    int           // lines that an expect has passed
+}
+
+func running(ts *testscript.TestScript, name string) *process {
+	p := ts.Value(processes{}).(map[string]*process)[name]
+	if p == nil {
+		ts.Fatalf("no program %q was started", name)
+	}
+	return p
+}
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: start NAME PROGRAM ARGS...")
+	}
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	p := &process{cmd: exec.Command(path, args[2:]...), done: make(chan struct{}), changed: make(chan struct{})}
+	p.cmd.Args[0] = args[1]
+	p.cmd.Dir = ts.Getenv("WORK")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SIMPOST_SOCKET"} {
+		p.cmd.Env = append(p.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	p.cmd.Stdout, p.cmd.Stderr = w, w
+	ts.Check(p.cmd.Start())
+	w.Close()
+	go p.read(r)
+	ts.Value(processes{}).(map[string]*process)[args[0]] = p
+	ts.Defer(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	})
+}
+
+func (p *process) read(r io.ReadCloser) {
+	defer r.Close()
+	exited := make(chan error, 1)
+	go func() { exited <- p.cmd.Wait() }()
+	for s := bufio.NewScanner(r); s.Scan(); {
+		p.mu.Lock()
+		p.lines = append(p.lines, s.Text())
+		close(p.changed)
+		p.changed = make(chan struct{})
+		p.mu.Unlock()
+	}
+	p.err = <-exited
+	close(p.done)
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.lines, "\n")
+}
+
+// match finds the next line that re matches, and what to wait for if there is none.
+func (p *process) match(re *regexp.Regexp) ([]string, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := p.seen; i < len(p.lines); i++ {
+		if m := re.FindStringSubmatch(p.lines[i]); m != nil {
+			p.seen = i + 1
+			return m, nil
+		}
+	}
+	return nil, p.changed
+}
+
+func expect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: expect NAME REGEXP [VAR]")
+	}
+	p := running(ts, args[0])
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for ended := false; ; {
+		m, changed := p.match(re)
+		switch {
+		case m != nil && len(args) == 3:
+			ts.Setenv(args[2], m[1])
+			return
+		case m != nil:
+			return
+		case ended:
+			ts.Fatalf("%s ended without a line like %q; it said:\n%s", args[0], args[1], p.output())
+		}
+		select {
+		case <-changed:
+		case <-p.done:
+			ended = true
+		case <-ctx.Done():
+			ts.Fatalf("%s printed no line like %q in %v; it said:\n%s", args[0], args[1], patience, p.output())
+		}
+	}
+}
+
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: signal NAME INT|TERM|KILL")
+	}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	ts.Check(running(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
+}
+
+func ended(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ended NAME STATUS")
+	}
+	p := running(ts, args[0])
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		ts.Fatalf("%s did not end in %v; it said:\n%s", args[0], patience, p.output())
+	}
+	if got := statusOf(p.err); got != args[1] {
+		ts.Fatalf("%s ended with %s, want %s; it said:\n%s", args[0], got, args[1], p.output())
+	}
+}
+
+// statusOf is the exit status, or the signal's name.
+func statusOf(err error) string {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return "0"
+	}
+	if ws := exit.Sys().(syscall.WaitStatus); ws.Signaled() {
+		return ws.Signal().String()
+	}
+	return strconv.Itoa(exit.ExitCode())
+}
+
+// exitStatus runs a program and compares its exit status: `status 3 simpost ...`.
+// What it printed is in the files out and err.
+func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N PROGRAM ARGS...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	if got := statusOf(err); got != args[0] {
+		ts.Fatalf("exit status %s, want %s", got, args[0])
+	}
+}
