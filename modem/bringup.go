@@ -80,17 +80,22 @@ func (m *Modem) verdict(ctx context.Context, err error) error {
 	return m.startError("silent", err)
 }
 
-// patiently repeats f every second until it is done or the boot limit has passed; then it returns f's last error.
+// patiently repeats f every second until it is done or the boot limit has passed; then it returns the last error that
+// was not the limit itself.
 func (m *Modem) patiently(ctx context.Context, f func(context.Context) (done bool, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Boot)
 	defer cancel()
+	var last error
 	for {
 		done, err := f(ctx)
 		if done {
 			return err
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		if m.pause(ctx, beat) != nil {
-			return err
+			return last
 		}
 	}
 }
@@ -205,8 +210,10 @@ func (m *Modem) awaitStore(ctx context.Context) error {
 			m.news.sawBoot()
 			return false, err
 		}
-		plain++
-		return plain >= plainTries, nil
+		if plain++; plain >= plainTries {
+			return true, nil // a modem without a store can still send
+		}
+		return false, err
 	})
 	if err != nil {
 		return m.startError(simCondition(err), fmt.Errorf("the message store does not come up: %w", err))

@@ -196,3 +196,19 @@ func (m *Modem) pause(ctx context.Context, d time.Duration) error {
 		return m.conn.Err()
 	}
 }
+
+// Ack answers the oldest direct PDU that waits for it: with ok the network may forget it, without it is told to try again
+// (RP-ERROR). It does nothing where CSMS=0 is in force: the modem has answered by itself.
+func (m *Modem) Ack(ctx context.Context, ok bool) error {
+	if m.set.CSMS != 1 {
+		return nil
+	}
+	cmd := m.dialect.ack
+	if !ok {
+		cmd = "+CNMA=2"
+	}
+	if _, err := m.ask(ctx, cmd); err != nil && !isCMS(err, 340) { // 340: none was expected, so it is answered
+		return fmt.Errorf("acknowledge a message: %w", err)
+	}
+	return nil
+}

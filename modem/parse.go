@@ -138,7 +138,10 @@ func parseSelected(v string) (used, total int, ok bool) {
 	return used, total, ok1 && ok2
 }
 
-var isHex = regexp.MustCompile(`^(?:[0-9A-Fa-f]{2})+$`)
+var (
+	isHex    = regexp.MustCompile(`^(?:[0-9A-Fa-f]{2})+$`)
+	hexDigit = regexp.MustCompile(`^[0-9A-Fa-f]{2,}$`) // a PDU that lost a digit on the line is still an entry
+)
 
 // parseList reads the answer of CMGL=4. A header without its PDU gives an entry with an empty PDU; anything that is
 // neither header nor PDU is passed over.
@@ -156,7 +159,7 @@ func parseList(memory string, lines []string) []Stored {
 			}
 			continue
 		}
-		if open && isHex.MatchString(l) {
+		if open && hexDigit.MatchString(l) {
 			out[len(out)-1].PDU = trimPadding(l, out[len(out)-1].Length)
 			open = false
 		}
@@ -170,7 +173,7 @@ func parseRead(lines []string) (s Stored, ok bool) {
 		l = strings.TrimSpace(l)
 		if v, named := cutName(l, "+CMGR"); named && !ok {
 			s, ok = parseHeader(v, false)
-		} else if ok && s.PDU == "" && isHex.MatchString(l) {
+		} else if ok && s.PDU == "" && hexDigit.MatchString(l) {
 			s.PDU = trimPadding(l, s.Length)
 		}
 	}
@@ -181,7 +184,7 @@ func parseRead(lines []string) (s Stored, ok bool) {
 // or "" (Telit); the PDU may be glued on after a blank.
 func parseHeader(v string, indexed bool) (s Stored, ok bool) {
 	head, tail, glued := strings.Cut(v, " ")
-	if glued && isHex.MatchString(strings.TrimSpace(tail)) {
+	if glued && hexDigit.MatchString(strings.TrimSpace(tail)) {
 		v, s.PDU = head, strings.TrimSpace(tail)
 	}
 	f := fields(v)

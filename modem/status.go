@@ -133,8 +133,8 @@ func (m *Modem) Networks(ctx context.Context) ([]Network, error) {
 	return parseNetworks(v), nil
 }
 
-// One network of COPS=?. Modems misplace brackets: (2,"T - Mobile","T - Mobile","310260"),2) is one row.
-var networkRow = regexp.MustCompile(`\(\s*([0-9])\s*,\s*"?([^",()]*)"?\s*,\s*"?([^",()]*)"?\s*,\s*"?([0-9]{5,7})"?\s*\)?(?:\s*,\s*([0-9]{1,2})\s*\))?`)
+// networkRow is one network of COPS=?. Modems misplace brackets: (2,"T - Mobile","T - Mobile","310260"),2) is one row.
+var networkRow = regexp.MustCompile(`\(\s*([0-9])\s*,\s*(?:"([^"]*)")?\s*,\s*(?:"([^"]*)")?\s*,\s*"([0-9A-F]{5,28})"\s*\)?(?:\s*,\s*([0-9]{1,2})\s*\))?`)
 
 var networkStates = []string{"unknown", "available", "current", "forbidden"}
 
@@ -147,7 +147,7 @@ func parseNetworks(v string) []Network {
 			access = 0 // without AcT it is GSM
 		}
 		out = append(out, Network{
-			State: nameOf(networkStates, stat), Long: operatorName(f[2]), Short: operatorName(f[3]), Code: f[4],
+			State: nameOf(networkStates, stat), Long: operatorName(f[2]), Short: operatorName(f[3]), Code: operatorName(f[4]),
 			Access: nameOf(accessNames, access),
 		})
 	}
