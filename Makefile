@@ -1,0 +1,105 @@
+# simpost. A newcomer's two commands are `make demo` and `make test`.
+#
+#   make build      ./simpost
+#   make demo       the daemon with two emulated modems, and a message between them
+#   make test       everything that must pass
+#   make lint       what of it needs no test run: gofmt, vet, staticcheck
+#   make bench      measure; nothing passes or fails
+#   make fuzz       each fuzz target for FUZZTIME (1m)
+#   make install    binary, user, group, unit, udev rules and configuration (as root)
+#   make uninstall  takes them away again, but keeps configuration and messages
+
+GO      ?= go
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+# VERSION is empty outside a tagged checkout; the program then says "devel".
+VERSION := $(shell git describe --tags --exact-match 2>/dev/null)
+# In a checkout that belongs to another user git says nothing, and go build would stop.
+VCS     := $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false)
+
+SYSCONFDIR = $(DESTDIR)/etc/simpost
+UNITDIR    = $(DESTDIR)/etc/systemd/system
+RULESDIR   = $(DESTDIR)/etc/udev/rules.d
+BINDIR     = $(DESTDIR)$(PREFIX)/bin
+
+.PHONY: all build demo test lint bench fuzz install uninstall clean tools go-tests
+
+all: build
+
+# tools says in one sentence what is missing. SQLite is C, hence the compiler.
+tools:
+	@command -v $(GO) >/dev/null 2>&1 || { echo "simpost: Go is missing: install Go 1.26 or newer." >&2; exit 1; }
+	@printf '#include <stdlib.h>\n' | $$($(GO) env CC) -E - >/dev/null 2>&1 || \
+		{ echo "simpost: the C compiler is missing: sudo apt-get install gcc libc6-dev" >&2; exit 1; }
+
+build: tools
+	CGO_ENABLED=1 $(GO) build -trimpath $(VCS) -ldflags '-X main.Version=$(VERSION)' -o simpost ./cmd/simpost
+
+demo: build
+	./simpost demo
+
+test: lint go-tests
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=5s
+
+go-tests: tools
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+lint: tools
+	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && \
+		{ [ -z "$$files" ] || { printf 'simpost: not formatted, run gofmt -w on:\n%s\n' "$$files" >&2; exit 1; }; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: tools
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Finding the targets by their name means that none can be forgotten.
+# Go shrinks every interesting input for up to a minute unless told otherwise.
+FUZZTIME ?= 1m
+fuzz: tools
+	@set -e; found=0; \
+	for file in $$(grep -rlE --include='*_test.go' '^func Fuzz' .); do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			found=1; echo "fuzz $$target in $$(dirname "$$file") for $(FUZZTIME)"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$(dirname "$$file")"; \
+		done; \
+	done; \
+	[ $$found = 1 ] || { echo "simpost: no fuzz target found" >&2; exit 1; }
+
+# Build as yourself, then `sudo make install`: root needs neither Go nor a compiler.
+install:
+	@[ -x simpost ] || { echo "simpost: build it first, as yourself: make build" >&2; exit 1; }
+	install -D -m 0755 simpost $(BINDIR)/simpost
+	install -d -m 0755 $(SYSCONFDIR) $(UNITDIR) $(RULESDIR)
+	@if [ -e $(SYSCONFDIR)/simpost.toml ]; then \
+		echo "$(SYSCONFDIR)/simpost.toml stays as it is"; \
+	else \
+		install -m 0644 configs/simpost.toml $(SYSCONFDIR)/simpost.toml; \
+	fi
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' configs/simpost.service >$(UNITDIR)/simpost.service
+	chmod 0644 $(UNITDIR)/simpost.service
+	install -m 0644 configs/70-simpost.rules $(RULESDIR)/70-simpost.rules
+ifeq ($(DESTDIR),)
+	getent group simpost >/dev/null || groupadd --system simpost
+	getent passwd simpost >/dev/null || useradd --system --gid simpost --home-dir /var/lib/simpost \
+		--no-create-home --shell /usr/sbin/nologin simpost
+	-udevadm control --reload && udevadm trigger --subsystem-match=tty
+	-systemctl daemon-reload
+	@echo "Name your modem's device in /etc/simpost/simpost.toml, then: sudo systemctl enable --now simpost"
+	@echo "To send as an ordinary user: sudo adduser YOU simpost, and log in again."
+endif
+
+uninstall:
+ifeq ($(DESTDIR),)
+	-systemctl disable --now simpost
+endif
+	rm -f $(BINDIR)/simpost $(UNITDIR)/simpost.service $(RULESDIR)/70-simpost.rules
+ifeq ($(DESTDIR),)
+	-systemctl daemon-reload
+	-udevadm control --reload
+	@echo "Kept: /etc/simpost, /var/lib/simpost, and the user and group simpost."
+endif
+
+clean:
+	rm -rf simpost dist
