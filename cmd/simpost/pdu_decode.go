@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,22 +87,22 @@ func readPDU(digits, direction string, bare bool) (reading, error) {
 	var best reading
 	var first error
 	least := -1
-	for _, prefix := range []string{"", "00"} { // 00 is an empty service centre field
-		if bare && prefix == "" {
+	for _, framed := range []bool{true, false} {
+		if bare && framed {
 			continue
 		}
 		for _, way := range []string{"mt", "mo"} {
 			if direction != "" && direction != way {
 				continue
 			}
-			r, err := readOneWay(prefix+digits, way)
+			r, err := readOneWay(digits, way, framed)
 			if err != nil {
 				if first == nil {
 					first = err
 				}
 				continue
 			}
-			if direction == "" && farFetched(r) {
+			if farFetched(r, direction != "") {
 				continue
 			}
 			if n := oddity(r); least < 0 || n < least {
@@ -115,8 +116,12 @@ func readPDU(digits, direction string, bare bool) (reading, error) {
 	return best, nil
 }
 
-func readOneWay(digits, way string) (reading, error) {
-	frame, err := pdu.ParseFrame(digits, -1)
+func readOneWay(digits, way string, framed bool) (reading, error) {
+	length := -1
+	if !framed {
+		digits, length = "00"+digits, len(digits)/2 // an empty service centre field
+	}
+	frame, err := pdu.ParseFrame(digits, length)
 	if err != nil {
 		return reading{}, err
 	}
@@ -128,25 +133,7 @@ func readOneWay(digits, way string) (reading, error) {
 	if err != nil {
 		return reading{}, err
 	}
-	return reading{smsc: frame.SMSC, tpdu: t, flags: append(frame.Flags, flagsOf(t)...)}, nil
-}
-
-func flagsOf(t pdu.TPDU) []pdu.Flag {
-	switch t := t.(type) {
-	case *pdu.Deliver:
-		return t.Flags
-	case *pdu.Submit:
-		return t.Flags
-	case *pdu.StatusReport:
-		return t.Flags
-	case *pdu.Command:
-		return t.Flags
-	case *pdu.DeliverReport:
-		return t.Flags
-	case *pdu.SubmitReport:
-		return t.Flags
-	}
-	return nil
+	return reading{smsc: frame.SMSC, tpdu: t, flags: append(frame.Flags, pdu.Flags(t)...)}, nil
 }
 
 // oddity counts what had to be forgiven, and how rarely a person meets the type.
@@ -161,9 +148,14 @@ func oddity(r reading) int {
 	return n
 }
 
-// farFetched is true of a report that is not perfect: a few octets of anything
-// can be read as one, and modems keep them to themselves.
-func farFetched(r reading) bool { return isReport(r.tpdu) && len(r.flags) > 0 }
+// farFetched is true of a report in another form than the standard's: a few octets
+// of anything can be read as one, and modems keep them to themselves. If the
+// direction was asked for, only an odd service centre before it counts.
+func farFetched(r reading, asked bool) bool {
+	return isReport(r.tpdu) && slices.ContainsFunc(r.flags, func(f pdu.Flag) bool {
+		return f.Field == "SMSC" || !asked && f.Field != "TP-FCS" // a list of values that grows
+	})
+}
 
 func isReport(t pdu.TPDU) bool {
 	switch t.(type) {
