@@ -1,0 +1,113 @@
+package emulator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// networkCommands are about registration and signal (TS 27.007 7 and 8.5), and supplementary services.
+var networkCommands = map[string]command{
+	"+CREG": regCommand(), "+CGREG": regCommand(), "+CEREG": regCommand(),
+	"+COPS": {testFunc: testCOPS, read: readCOPS, set: setCOPS},
+	"+CSQ":  {run: runCSQ, test: "(0-31,99),(0-7,99)"},
+	"+CESQ": {run: runCESQ, test: "(0-63,99),(0-7,99),(0-96,255),(0-34,255),(0-34,255),(0-97,255)"},
+	"+CUSD": {test: "(0-2)", set: setCUSD, read: func(x *exec) final { x.say("+CUSD: 1"); return resultOK }, sim: true},
+}
+
+// cell is where the modem says it is.
+const cell = `"00C3","0001E240"`
+
+func regCommand() command {
+	return command{
+		test: "(0-2)",
+		set: func(x *exec) final {
+			v, ok := x.number(0, 1, 2)
+			if !ok {
+				return x.m.cmeError(50)
+			}
+			x.m.set.creg[x.name] = v
+			return resultOK
+		},
+		read: func(x *exec) final {
+			mode := x.m.set.creg[x.name]
+			x.sayf("%s: %d,%s", x.name, mode, x.m.regState(x.name, mode))
+			return resultOK
+		},
+	}
+}
+
+// regState is the part of the answer that the URC carries too. Only CS registration is "SMS only" (6, 7).
+func (m *Modem) regState(name string, mode int) string {
+	state := m.registration()
+	if mode == 2 && (state == 1 || state == 5 || state == 6 || state == 7) {
+		act := 2
+		if name == "+CEREG" {
+			act = 7
+		}
+		return fmt.Sprintf("%d,%s,%d", state, cell, act)
+	}
+	return fmt.Sprint(state)
+}
+
+// regURCs tells of a change of registration where that was asked for.
+func (m *Modem) regURCs() {
+	if !m.powered {
+		return
+	}
+	m.n.event(Event{Kind: Lifecycle, Modem: m.cfg.Name, Detail: fmt.Sprintf("registration %d", m.registration())})
+	for _, name := range []string{"+CREG", "+CGREG", "+CEREG"} {
+		if mode := m.set.creg[name]; mode > 0 {
+			m.urc(name + ": " + m.regState(name, mode))
+		}
+	}
+}
+
+// scanTime is how long a search for networks takes on a modem that is not infinitely fast.
+const scanTime = 2 * time.Second
+
+func testCOPS(x *exec) final {
+	cfg := x.m.n.cfg
+	if x.m.cfg.Latency > 0 && !x.sleep(scanTime) {
+		return silence
+	}
+	x.sayf(`+COPS: (2,"%s","%s","%s%s",7),,(0,1,2,3,4),(0,1,2)`, cfg.Operator, cfg.Operator, cfg.MCC, cfg.MNC)
+	return resultOK
+}
+
+func readCOPS(x *exec) final {
+	if !x.m.reachable() {
+		x.say("+COPS: 0")
+		return resultOK
+	}
+	name := x.m.n.cfg.Operator
+	if x.m.set.copsFormat == 2 {
+		name = x.m.n.cfg.MCC + x.m.n.cfg.MNC
+	}
+	x.sayf(`+COPS: 0,%d,"%s",7`, x.m.set.copsFormat, name)
+	return resultOK
+}
+
+// setCOPS takes mode[,format[,operator]]; mode 3 only sets the format.
+func setCOPS(x *exec) final {
+	v, ok := numbers(join(fields(x.args), 2), -1, x.m.set.copsFormat)
+	if !ok || !slices.Contains([]int{0, 1, 2, 3, 4}, v[0]) || v[1] < 0 || v[1] > 2 {
+		return x.m.cmeError(50)
+	}
+	x.m.set.copsFormat = v[1]
+	return resultOK
+}
+
+func runCSQ(x *exec) final {
+	rssi := 99
+	if x.m.registration() != 0 {
+		rssi = 21
+	}
+	x.sayf("+CSQ: %d,99", rssi)
+	return resultOK
+}
+
+func runCESQ(x *exec) final {
+	x.say("+CESQ: 99,99,255,255,20,50")
+	return resultOK
+}

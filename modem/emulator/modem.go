@@ -1,0 +1,458 @@
+package emulator
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// EFSMSS says when a modem writes the Last Used TP-MR to its card (EF_SMSS).
+type EFSMSS string
+
+// The three habits seen. The zero value is AfterAck.
+const (
+	AfterAck    EFSMSS = "after-ack"    // once the network has acknowledged
+	BeforeRadio EFSMSS = "before-radio" // before the message leaves
+	Never       EFSMSS = "never"        // the reference lives in the modem's memory only
+)
+
+// ErrUnplugged is what an open port answers once the modem is gone.
+var ErrUnplugged = errors.New("the modem is unplugged")
+
+// ErrInUse is what Open answers while the port is open already.
+var ErrInUse = errors.New("the port is in use")
+
+// Config describes one modem. The zero value is a generic one with a card, on the next free number.
+type Config struct {
+	Name    string // default modem0, modem1, ...
+	Profile string // one of Profiles; default "generic"
+
+	Number, IMSI, ICCID, PIN string // of its card
+	IMEI                     string
+	SMSC                     string // the service centre its card names; default the network's
+	NoSIM                    bool
+
+	LineSpeed int           // baud, 8N1; 0 is as fast as memory
+	Latency   time.Duration // from ^Z to +CMGS; half of it before the network has the message
+	EFSMSS    EFSMSS
+	KeepMR    bool // the host's TP-MR leaves as it is; otherwise the modem counts its own
+	Seed      uint64
+	ColdStart bool // starts with the profile's boot; otherwise it has been on for long
+
+	// Trace, when set, is told every line and every command, with the network locked: it must not call the network.
+	Trace func(modem string, toModem bool, line string)
+}
+
+// Modem is one emulated modem. All methods are safe for concurrent use.
+type Modem struct {
+	n          *Network
+	cfg        Config
+	prof       *profile
+	rng        *rand.Rand
+	vocabulary map[string]command
+
+	sim        *SIM
+	me, sr, bm *memory
+
+	in      *pipe // to the modem; a new one for every plug
+	port    *port // the host's end, nil while nobody has it open
+	plugged bool
+	powered bool
+	cpu     *cpu
+	simAt   time.Time // the card answers from then on
+
+	set        settings
+	cfun       int
+	reg        int // +CREG state the network gives it, 0..11
+	lastMR     byte
+	owed       *owedAck
+	faults     map[string]*fault
+	commands   int
+	history    []string
+	prompted   bool     // waits for a payload: what it has to say waits too
+	held       []string // said after the payload
+	parts      []*item  // incoming parts that a fault holds back
+	joined     []byte   // output that a fault holds back
+	lastHeard  time.Time
+	floodStops int
+	deaf       string // the fault that made it deaf
+	ussd       bool   // a USSD session waits for an answer
+	boots      int
+}
+
+// settings are what ATZ, AT&F and a reboot reset.
+type settings struct {
+	echo, verbose, quiet bool
+	cmee, cmgf, csms     int
+	cnmi                 [5]int
+	mem                  [3]string
+	creg                 map[string]int // +CREG, +CGREG, +CEREG
+	charset              string
+	copsFormat           int
+	cmms, cgsms, clip    int
+	csmp                 string
+	dtr                  int // &D
+	s                    map[string]int
+	chatter              bool
+	other                map[string]string // settings that are only remembered
+}
+
+// NewModem puts a modem with a card on the network. It panics on a profile that does not exist.
+func (n *Network) NewModem(c Config) *Modem {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i := len(n.modems)
+	if c.Name == "" {
+		c.Name = fmt.Sprintf("modem%d", i)
+	}
+	if c.Profile == "" {
+		c.Profile = "generic"
+	}
+	prof, err := loadProfile(c.Profile)
+	if err != nil {
+		panic("emulator: " + err.Error())
+	}
+	if c.IMEI == "" {
+		c.IMEI = luhn(fmt.Sprintf("%s%06d", prof.TAC, i+1))
+	}
+	m := &Modem{n: n, cfg: c, prof: prof, rng: rand.New(rand.NewPCG(c.Seed, uint64(i))), reg: 1, cfun: 1,
+		vocabulary: vocabulary, faults: map[string]*fault{}, lastMR: 0xFF}
+	m.me, m.sr, m.bm = newMemory("ME", prof.Capacity["ME"]), newMemory("SR", prof.Capacity["SR"]), newMemory("BM", prof.Capacity["BM"])
+	n.modems = append(n.modems, m)
+	if !c.NoSIM {
+		m.insert(&SIM{Number: c.Number, IMSI: c.IMSI, ICCID: c.ICCID, PIN: c.PIN, SMSC: c.SMSC})
+	}
+	m.plug()
+	m.start(c.ColdStart)
+	return m
+}
+
+// Name is the modem's name in the record.
+func (m *Modem) Name() string { return m.cfg.Name }
+
+// Number is the number of the card in the modem, "" without one.
+func (m *Modem) Number() string {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	if m.sim == nil {
+		return ""
+	}
+	return m.sim.Number
+}
+
+// Open opens the port. The modem goes on with whatever it was doing: a prompt left open by the last host is still open.
+func (m *Modem) Open() (io.ReadWriteCloser, error) {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	switch {
+	case !m.plugged:
+		return nil, fmt.Errorf("open %s: %w", m.cfg.Name, ErrUnplugged)
+	case m.port != nil:
+		return nil, fmt.Errorf("open %s: %w", m.cfg.Name, ErrInUse)
+	}
+	m.port = &port{m: m, out: newPipe(m.cfg.LineSpeed), done: make(chan struct{})}
+	m.n.signal()
+	return m.port, nil
+}
+
+// pluggedFor says why a write to p has nowhere to go.
+func (m *Modem) pluggedFor(p *port) error {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	if m.port != p {
+		return ErrUnplugged
+	}
+	if m.hit("life.write-blocks") != nil {
+		m.in.setStuck(true)
+	}
+	return nil
+}
+
+// hostClosed is DTR going low.
+func (m *Modem) hostClosed(p *port) {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	if m.port != p {
+		return
+	}
+	m.port = nil
+	m.in.setStuck(false)
+	m.n.signal()
+	if m.powered && (m.set.dtr == 3 || m.hit("life.dtr-hangup") != nil) {
+		m.stop()
+		m.defaults()
+		m.run()
+	}
+}
+
+func (m *Modem) plug() {
+	m.plugged = true
+	m.in = newPipe(m.cfg.LineSpeed)
+}
+
+// unplug takes power and port away. The lock is held.
+func (m *Modem) unplug() {
+	m.powerOff()
+	m.plugged = false
+	m.in.end(ErrUnplugged)
+	if m.port != nil {
+		m.port.out.end(ErrUnplugged)
+		m.port = nil
+	}
+	m.n.event(Event{Kind: Lifecycle, Modem: m.cfg.Name, Detail: "unplugged"})
+}
+
+// Unplug takes the modem away, power and port: reads and writes on its port end with ErrUnplugged.
+func (m *Modem) Unplug() {
+	m.locked(func() {
+		if m.plugged {
+			m.unplug()
+		}
+	})
+}
+
+// Plug brings it back; it boots.
+func (m *Modem) Plug() { m.locked(m.replug) }
+
+func (m *Modem) replug() {
+	if !m.plugged && !m.n.closed {
+		m.plug()
+		m.start(true)
+	}
+}
+
+// PowerOff makes the modem deaf and dumb; its port stays, as that of a module on a UART does.
+func (m *Modem) PowerOff() { m.locked(m.powerOff) }
+
+// PowerOn boots a modem that is off.
+func (m *Modem) PowerOn() {
+	m.locked(func() {
+		if m.plugged && !m.powered && !m.n.closed {
+			m.start(true)
+		}
+	})
+}
+
+// Reboot is a reset in the middle of whatever it was doing: settings are lost and the boot messages come. The port stays.
+func (m *Modem) Reboot() { m.locked(m.reboot) }
+
+func (m *Modem) reboot() {
+	if m.plugged && !m.n.closed {
+		m.powerOff()
+		m.start(true)
+	}
+}
+
+func (m *Modem) locked(f func()) {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	f()
+}
+
+func (m *Modem) powerOff() {
+	if !m.powered {
+		return
+	}
+	m.powered = false
+	m.stop()
+	m.owe(nil)
+	if m.sim != nil {
+		m.sim.reset()
+	}
+	m.n.event(Event{Kind: Lifecycle, Modem: m.cfg.Name, Detail: "off"})
+}
+
+// start powers the modem; cold means with the profile's boot, otherwise as if it had happened long ago.
+func (m *Modem) start(cold bool) {
+	m.powered, m.deaf, m.ussd, m.cfun = true, "", false, 1
+	m.set = settings{}
+	m.defaults()
+	if m.sim != nil {
+		m.sim.reset()
+		m.lastMR = m.sim.lastMR
+	}
+	m.in.setStuck(false)
+	m.in.clear()
+	m.run()
+	m.boots++
+	boot := m.boots
+	m.n.event(Event{Kind: Lifecycle, Modem: m.cfg.Name, Detail: "on"})
+	m.simAt = time.Now()
+	m.chat(boot)
+	if !cold {
+		return
+	}
+	m.simAt = m.simAt.Add(time.Duration(m.prof.SIMBusyMS) * time.Millisecond)
+	if f := m.hit("life.sim-busy"); f != nil {
+		m.simAt = m.simAt.Add(f.delay(10 * time.Second))
+	}
+	for _, b := range m.prof.Boot {
+		m.n.after(time.Duration(b.AfterMS)*time.Millisecond, func() {
+			if m.powered && m.boots == boot {
+				m.urc(b.Line)
+			}
+		})
+	}
+	m.n.after(time.Until(m.simAt), func() {
+		if m.sim != nil && m.reachable() {
+			m.n.alert(m.sim)
+		}
+	})
+}
+
+// chat keeps the profile's chatter going while this boot lasts.
+func (m *Modem) chat(boot int) {
+	c := m.prof.Chatter
+	if c.EveryMS <= 0 || len(c.Lines) == 0 {
+		return
+	}
+	i := 0
+	var next func()
+	next = func() {
+		if !m.powered || m.boots != boot {
+			return
+		}
+		if m.set.chatter {
+			m.urc(c.Lines[i%len(c.Lines)])
+			i++
+		}
+		m.n.after(time.Duration(c.EveryMS)*time.Millisecond, next)
+	}
+	m.n.after(time.Duration(c.EveryMS)*time.Millisecond, next)
+}
+
+// defaults is AT&F: everything but the chosen memories, which only a reboot resets.
+func (m *Modem) defaults() {
+	mem := m.set.mem
+	if mem[0] == "" {
+		mem = m.prof.Memory
+	}
+	m.set = settings{echo: true, verbose: true, dtr: 2, mem: mem, chatter: true, charset: m.prof.Charset, csmp: "17,167,0,0",
+		creg: map[string]int{}, s: map[string]int{"S3": '\r', "S4": '\n', "S5": '\b'}, other: map[string]string{}}
+}
+
+// InsertSIM puts a card in; the modem sees it at once when it is on, as with a card detector.
+func (m *Modem) InsertSIM(s *SIM) { m.locked(func() { m.insert(s) }) }
+
+func (m *Modem) insert(s *SIM) {
+	m.sim = s
+	s.modem = m
+	s.adopt(m.n, m.prof.Capacity["SM"])
+	s.reset()
+	m.lastMR = s.lastMR
+	m.simAt = time.Now()
+	if m.reachable() {
+		m.n.alert(s)
+	}
+}
+
+// RemoveSIM takes the card out and returns it, nil when there was none.
+func (m *Modem) RemoveSIM() *SIM {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	s := m.sim
+	if s != nil {
+		s.modem = nil
+		m.owe(nil)
+	}
+	m.sim = nil
+	return s
+}
+
+// SetRegistration sets what the network lets the modem be: 0..11 of +CREG (TS 27.007 7.2). 1, 5, 6 and 7 can send SMS.
+func (m *Modem) SetRegistration(state int) { m.locked(func() { m.setRegistration(state) }) }
+
+func (m *Modem) setRegistration(state int) {
+	before := m.registration()
+	m.reg = state
+	if m.registration() != before {
+		m.regURCs()
+	}
+	if m.sim != nil && m.reachable() {
+		m.n.alert(m.sim)
+	}
+}
+
+// registration is what AT+CREG? says now.
+func (m *Modem) registration() int {
+	if !m.powered || m.cfun != 1 || m.sim == nil || m.sim.state() != "READY" {
+		return 0
+	}
+	return m.reg
+}
+
+// reachable says that messages can be sent and received.
+func (m *Modem) reachable() bool {
+	switch m.registration() {
+	case 1, 5, 6, 7:
+		return m.cardReady()
+	}
+	return false
+}
+
+// cardReady says that the card has woken up since the boot.
+func (m *Modem) cardReady() bool { return !time.Now().Before(m.simAt) }
+
+// Commands is how many command lines the modem has been given.
+func (m *Modem) Commands() int {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	return m.commands
+}
+
+// historyLimit is how many lines Transcript remembers.
+const historyLimit = 1000
+
+// Transcript returns the last lines on the wire, "> " before what the modem was told, "< " before what it said.
+func (m *Modem) Transcript() []string {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	return append([]string(nil), m.history...)
+}
+
+func (m *Modem) trace(toModem bool, line string) {
+	if m.cfg.Trace != nil {
+		m.cfg.Trace(m.cfg.Name, toModem, line)
+	}
+	mark := "< "
+	if toModem {
+		mark = "> "
+	}
+	if len(m.history) >= 2*historyLimit {
+		m.history = append(m.history[:0:0], m.history[historyLimit:]...)
+	}
+	m.history = append(m.history, mark+line)
+}
+
+// cpu is the processor of a powered modem: it ends with the power.
+type cpu struct {
+	done  chan struct{}
+	once  sync.Once
+	buf   []byte
+	rest  []byte
+	echo  []byte
+	last  string // for A/
+	after byte   // the byte that ended the last line
+}
+
+func (m *Modem) run() {
+	c := &cpu{done: make(chan struct{}), buf: make([]byte, 4096)}
+	m.cpu = c
+	in := m.in
+	m.n.running.Add(1)
+	go func() {
+		defer m.n.running.Done()
+		m.process(c, in)
+	}()
+}
+
+func (m *Modem) stop() {
+	m.prompted, m.held = false, nil
+	if m.cpu != nil {
+		close(m.cpu.done)
+		m.cpu = nil
+	}
+}
