@@ -234,11 +234,21 @@ func (r *reader) address(field string) Address {
 		a.Digits = decodeName(b, n)
 		return a
 	}
+	if nested(a.TON, b, n) {
+		r.flag(field, at+2, problemNested)
+		b, n = b[2:], n-4
+	}
 	var odd bool
 	if a.Digits, odd = decodeDigits(b, n); odd && toa&0x80 != 0 {
 		r.flag(field, at+2, problemAddress)
 	}
 	return a
+}
+
+// nested reports an address that starts with its own length and type once more, as some ZTE sticks write TP-RA. The inner
+// length is ten at least, which no digit of a telephone number is.
+func nested(t TON, b []byte, n int) bool {
+	return t == TONInternational && n <= maxDigits && len(b) > 2 && int(b[0]) == n-4 && b[0] > 9
 }
 
 func decodeName(b []byte, semiOctets int) string {

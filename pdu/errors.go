@@ -47,6 +47,7 @@ const (
 	problemAddress      = "odd address"
 	problemLongAddress  = "longer than 20 digits"
 	problemExtraOctet   = "extra octet before it skipped"
+	problemNested       = "an address inside the address taken"
 	problemLong         = "longer than the type allows"
 	problemHeader       = "malformed user data header"
 	problemConcat       = "impossible part number ignored"

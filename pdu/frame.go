@@ -107,20 +107,32 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-// hasSMSC decides whether the frame starts with a service centre field. The announced length settles it; without one the octets
-// must look like a telephone number.
+// hasSMSC decides whether the frame starts with a service centre field. The announced length settles it; without one it is
+// only taken for missing if the TPDU is faultless that way, and is not the other way.
 func (r *reader) hasSMSC(n int) bool {
-	s := int(r.b[0])
+	rest := 1 + int(r.b[0])
 	switch {
-	case s == 0 || n >= 0 && 1+s+n == len(r.b):
-		return n != len(r.b)
-	case s < 2 || s > maxSMSC || 1+s >= len(r.b):
+	case rest > maxSMSC+1 || rest >= len(r.b) || n == len(r.b):
 		return false
+	case n >= 0:
+		return true
 	}
-	if toa := r.b[1]; toa&0x80 == 0 || toa&0x0F > npiISDN || toa>>4&7 > byte(TONNational) {
-		return n >= 0 && n < len(r.b)-s
+	return oddities(r.b[rest:]) == 0 || oddities(r.b) > 0
+}
+
+// oddities counts what is wrong with a message of unknown direction, for better or worse. The reports inside a transfer have
+// so little form that nearly everything reads as one; no modem hands them out.
+func oddities(tpdu []byte) int {
+	const unreadable = 1000
+	least := unreadable
+	for _, decode := range [...]func([]byte) (TPDU, error){DecodeMT, DecodeMO} {
+		switch t, _ := decode(tpdu); t.(type) {
+		case nil, *DeliverReport, *SubmitReport:
+		default:
+			least = min(least, len(Flags(t)))
+		}
 	}
-	return n != len(r.b)
+	return least
 }
 
 func (r *reader) smsc() Address {

@@ -58,7 +58,10 @@ func appendUnpacked(dst, b []byte, skip, n int) []byte {
 // gsm7Text decodes septets with the tables of the given languages (0 is the default).
 func gsm7Text(septets []byte, locking, shift Language) string {
 	var buf [3 * maxUDL]byte
-	dst, _ := appendText(buf[:0], septets, locking, shift, false)
+	dst, pending := appendText(buf[:0], septets, locking, shift, false)
+	if pending {
+		dst = append(dst, ' ') // TS 23.038 6.2.1: an escape without its character is a space
+	}
 	return string(dst)
 }
 

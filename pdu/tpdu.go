@@ -91,6 +91,25 @@ type SubmitReport struct {
 	Flags []Flag
 }
 
+// Flags returns what decoding had to be lenient about, whatever the type.
+func Flags(t TPDU) []Flag {
+	switch t := t.(type) {
+	case *Submit:
+		return t.Flags
+	case *Deliver:
+		return t.Flags
+	case *StatusReport:
+		return t.Flags
+	case *Command:
+		return t.Flags
+	case *DeliverReport:
+		return t.Flags
+	case *SubmitReport:
+		return t.Flags
+	}
+	return nil
+}
+
 // TP-MTI (9.2.3.1).
 const (
 	mtiDeliver  = 0 // towards the network: DELIVER-REPORT
