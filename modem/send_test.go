@@ -1,0 +1,258 @@
+package modem
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"simpost/pdu"
+)
+
+// frame is a SUBMIT of two letters to a number; its octets matter to nobody here.
+func frame(t *testing.T) pdu.Frame {
+	t.Helper()
+	to, err := pdu.ParseAddress("+4790000001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := pdu.Encode(&pdu.Submit{DA: to, UD: pdu.UserData{Payload: []byte("Hi")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pdu.Frame{TPDU: b}
+}
+
+func wantSendError(t *testing.T, err error) *SendError {
+	t.Helper()
+	var e *SendError
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v, want a *SendError", err)
+	}
+	return e
+}
+
+// TestSendOutcomes is the table of what each answer means, before and after ^Z. "" is silence.
+func TestSendOutcomes(t *testing.T) {
+	for _, c := range []struct {
+		prompt, answer string
+		outcome        Outcome
+		class          Class
+		code           int
+	}{
+		// Nothing that comes before ^Z can have sent anything.
+		{"ERROR", "", NotSent, Temporary, -1},
+		{"+CMS ERROR: 500", "", NotSent, Undecided, 500},
+		{"+CMS ERROR: 332", "", NotSent, Temporary, 332},
+		{"+CMS ERROR: 304", "", NotSent, Permanent, 304},
+		{"+CMS ERROR: 310", "", NotSent, Operator, 310},
+		{"+CME ERROR: 14", "", NotSent, Temporary, 14},
+		{"", "", NotSent, Temporary, -1},
+		// The network's own word.
+		{"> ", "+CMS ERROR: 1", Rejected, Permanent, 1},
+		{"> ", "+CMS ERROR: 21", Rejected, Undecided, 21},
+		{"> ", "+CMS ERROR: 38", Rejected, Temporary, 38},
+		{"> ", "+CMS ERROR: 42", Rejected, Temporary, 42},
+		{"> ", "+CMS ERROR: 50", Rejected, Permanent, 50},
+		{"> ", "+CMS ERROR: 111", Rejected, Undecided, 111},
+		{"> ", "+CMS ERROR: 192", Rejected, Temporary, 192},
+		{"> ", "+CMS ERROR: 197", Rejected, Permanent, 197},
+		// The modem did not try.
+		{"> ", "+CMS ERROR: 304", Rejected, Permanent, 304},
+		{"> ", "+CMS ERROR: 322", Rejected, Temporary, 322},
+		{"> ", "+CMS ERROR: 330", Rejected, Operator, 330},
+		{"> ", "+CMS ERROR: 331", Rejected, Temporary, 331},
+		{"> ", "+CME ERROR: 30", Rejected, Temporary, 30},
+		// Nobody knows.
+		{"> ", "ERROR", Unknown, Undecided, -1},
+		{"> ", "OK", Unknown, Undecided, -1},
+		{"> ", "", Unknown, Undecided, -1},
+		{"> ", "+CMS ERROR: 332", Unknown, Undecided, 332},
+		{"> ", "+CMS ERROR: 350", Unknown, Undecided, 350},
+		{"> ", "+CMS ERROR: 500", Unknown, Undecided, 500},
+		{"> ", "+CMS ERROR: 512", Unknown, Undecided, 512},
+		{"> ", "+CMS ERROR: 513", Unknown, Undecided, 513},
+		{"> ", "+CMS ERROR: 777", Unknown, Undecided, 777},
+		{"> ", "+CME ERROR: 100", Unknown, Undecided, 100},
+		{"> ", "+CME ERROR: 31", Unknown, Undecided, 31},
+		{"> ", "+CMGS: 7|ERROR", Unknown, Undecided, -1},
+		{"> ", "COMMAND NOT SUPPORT", Unknown, Undecided, -1},
+	} {
+		t.Run(strings.ReplaceAll(c.prompt+" "+c.answer, " ", "_"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScript(t)
+				m := s.mustOpen(Config{})
+				s.onSend(c.prompt, c.answer)
+				ready := 0
+				_, err := m.Send(t.Context(), frame(t), func() error { ready++; return nil })
+				e := wantSendError(t, err)
+				if e.Outcome != c.outcome || e.Class != c.class || e.Code != c.code {
+					t.Errorf("got %v, %v, %d (%v); want %v, %v, %d", e.Outcome, e.Class, e.Code, err, c.outcome, c.class, c.code)
+				}
+				if c.outcome != NotSent && (ready != 1 || e.Seq == 0 && c.answer != "OK") {
+					t.Errorf("ready called %d times, Seq %d", ready, e.Seq)
+				}
+			})
+		})
+	}
+}
+
+// onSend answers CMGS and the payload after it.
+func (s *script) onSend(prompt, answer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.on = func(cmd string) (string, bool) {
+		switch {
+		case strings.HasPrefix(cmd, "+CMGS="):
+			return prompt, true
+		case strings.HasSuffix(cmd, "^Z"):
+			return answer, true
+		}
+		return "", false
+	}
+}
+
+func TestSendIsOneCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		m := s.mustOpen(Config{})
+		s.onSend("> ", "+CMGS: 255|OK")
+		before := len(s.asked)
+		mr, err := m.Send(t.Context(), frame(t), nil)
+		if err != nil || mr != 255 {
+			t.Fatalf("mr %d, %v", mr, err)
+		}
+		if got := s.asked[before:]; len(got) != 2 || !strings.HasPrefix(got[0], "+CMGS=") || !strings.HasSuffix(got[1], "^Z") {
+			t.Errorf("asked %q", got)
+		}
+	})
+}
+
+func TestSendWaitsForReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		m := s.mustOpen(Config{})
+		s.onSend("> ", "+CMGS: 1|OK")
+		full := errors.New("disk full")
+		_, err := m.Send(t.Context(), frame(t), func() error { return full })
+		if e := wantSendError(t, err); e.Outcome != NotSent || e.Class != Temporary || !errors.Is(err, full) {
+			t.Errorf("got %v", err)
+		}
+		for _, a := range s.asked {
+			if strings.HasSuffix(a, "^Z") {
+				t.Error("^Z left although ready failed")
+			}
+		}
+		if _, err := m.Send(t.Context(), frame(t), func() error { return nil }); err != nil {
+			t.Errorf("the next one: %v", err)
+		}
+	})
+}
+
+func TestSendRefusesABadFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		m := s.mustOpen(Config{})
+		_, err := m.Send(t.Context(), pdu.Frame{}, nil)
+		if e := wantSendError(t, err); e.Outcome != NotSent || e.Class != Permanent {
+			t.Errorf("no TPDU: %v", err)
+		}
+		_, err = m.SendHex(t.Context(), "00\r\nAT", 1, nil)
+		if e := wantSendError(t, err); e.Outcome != NotSent || e.Class != Permanent {
+			t.Errorf("not hex: %v", err)
+		}
+	})
+}
+
+// TestSendLimits: the wait after ^Z is 180 s, and what comes at 179 s is a success.
+func TestSendLimits(t *testing.T) {
+	for wait, ok := range map[time.Duration]bool{179 * time.Second: true, 181 * time.Second: false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScript(t)
+			m := s.mustOpen(Config{})
+			s.onSend("> ", "")
+			timer := time.AfterFunc(wait, func() { s.say("+CMGS: 9|OK") })
+			defer timer.Stop()
+			mr, err := m.Send(t.Context(), frame(t), nil)
+			if ok {
+				if err != nil || mr != 9 {
+					t.Errorf("after %v: mr %d, %v", wait, mr, err)
+				}
+				return
+			}
+			e := wantSendError(t, err)
+			if e.Outcome != Unknown {
+				t.Errorf("after %v: %v", wait, err)
+			}
+			<-m.Wake()
+			late := m.Take().Late
+			if len(late) != 1 || late[0].MR != 9 || late[0].Seq != e.Seq {
+				t.Errorf("late %+v, want MR 9 of exchange %d", late, e.Seq)
+			}
+		})
+	}
+}
+
+func TestSendWhenThePortDies(t *testing.T) {
+	for _, c := range []struct {
+		at, name string
+		want     Outcome
+	}{{"+CMGS=", "at the prompt", NotSent}, {"^Z", "after the payload", Unknown}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScript(t)
+				m := s.mustOpen(Config{})
+				s.onSend("> ", "")
+				on := s.on
+				s.on = func(cmd string) (string, bool) {
+					if strings.Contains(cmd, c.at) {
+						s.w.Close()
+					}
+					return on(cmd)
+				}
+				_, err := m.Send(t.Context(), frame(t), nil)
+				if e := wantSendError(t, err); e.Outcome != c.want {
+					t.Errorf("got %v", err)
+				}
+				<-m.Done()
+				if m.Err() == nil {
+					t.Error("Err is nil after Done")
+				}
+			})
+		})
+	}
+}
+
+func TestSendIsCancelled(t *testing.T) {
+	for _, c := range []struct {
+		prompt string
+		want   Outcome
+	}{{"", NotSent}, {"> ", Unknown}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScript(t)
+			m := s.mustOpen(Config{})
+			s.onSend(c.prompt, "")
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			_, err := m.Send(ctx, frame(t), nil)
+			if e := wantSendError(t, err); e.Outcome != c.want || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("prompt %q: %v", c.prompt, err)
+			}
+		})
+	}
+}
+
+// TestReferenceWithoutOK: the reference came, then the port died: that is proof.
+func TestReferenceWithoutOK(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		m := s.mustOpen(Config{})
+		s.onSend("> ", "+CMGS: 77")
+		mr, err := m.Send(t.Context(), frame(t), nil)
+		if err != nil || mr != 77 {
+			t.Errorf("mr %d, %v", mr, err)
+		}
+	})
+}
