@@ -69,6 +69,16 @@ func TestSmallestFile(t *testing.T) {
 	}
 }
 
+func TestReadmeHasTheSmallestFile(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```toml\n"+smallest+"```\n") {
+		t.Error("the README's configuration is not the one tested here")
+	}
+}
+
 func TestPrintIsReadBack(t *testing.T) {
 	every := Config{
 		Database: "/tmp/a \"b\"\\c\n.db",

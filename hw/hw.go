@@ -159,6 +159,7 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	// The kernel's poller takes a point in time, not a duration: it is monotonic.
 	if err := c.f.SetWriteDeadline(time.Now().Add(c.writeLimit)); err != nil {
 		return 0, fmt.Errorf("write %s: %w", c.f.Name(), os.ErrClosed)
 	}
@@ -184,8 +185,11 @@ func (c *conn) explain(verb string, err error) error {
 
 func (c *conn) Close() error {
 	c.close.Do(func() {
-		// Closing a tty waits up to 30 s for its output to drain unless there is none.
-		_ = control(c.f, func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH) })
+		_ = control(c.f, func(fd int) error {
+			include(fd)
+			// Closing a tty waits up to 30 s for its output to drain unless there is none.
+			return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH)
+		})
 		c.err = c.f.Close()
 	})
 	return c.err

@@ -37,6 +37,10 @@ func exclude(fd int) error {
 	return unix.IoctlSetInt(fd, unix.TIOCEXCL, 0)
 }
 
+// include takes the mark off: it belongs to the terminal, and would stay for as
+// long as anybody else, even root's `cat`, keeps it open.
+func include(fd int) { _ = unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) }
+
 // isPTY reports whether fd is the slave of a Unix 98 pseudo-terminal: majors
 // 136 to 143 (Linux, Documentation/admin-guide/devices.txt).
 func isPTY(fd int) bool {
