@@ -42,8 +42,8 @@ func (cfg Config) withDefaults() Config {
 type Command struct {
 	Line string // without "AT"
 
-	// Final is a line that ends the answer with success as OK does, and is part of it: "+CPIN: READY" on modems
-	// that send no OK after it. OK still ends the answer too.
+	// Final is a line that ends the answer with success although no OK follows, and is part of it: "+CPIN: READY" on
+	// some modems. An OK is waited for as long as Config.Quiet; it ends the answer at once.
 	Final string
 }
 

@@ -28,7 +28,7 @@ type exchange struct {
 	submitted bool // ^Z was handed to the writer
 	over      bool // the final result came
 	final     string
-	held      bool  // an OK came that may be the last command's repeated
+	held      bool  // ends with success when nothing comes for a while
 	gone      error // given up, why
 	limit     *time.Timer
 	pdu       bool // the last line was a header: its PDU follows
@@ -85,8 +85,8 @@ func (x *exchange) stopLimit() {
 }
 
 func (x *exchange) fail(err error) error {
-	verb, _, _ := strings.Cut(x.cmd, "=")
-	return &ExecError{Seq: x.seq, Verb: verb, Sent: x.sent, Submitted: x.submitted, Lines: x.lines, Err: err}
+	name, _, _ := strings.Cut(x.cmd, "=")
+	return &ExecError{Seq: x.seq, Verb: name, Sent: x.sent, Submitted: x.submitted, Lines: x.lines, Err: err}
 }
 
 // run takes the turn, runs x and passes the turn on.
@@ -108,9 +108,12 @@ func (c *Conn) run(ctx context.Context, x *exchange) (Response, error) {
 	return Response{Lines: lines}, nil
 }
 
+// maxCleanups bounds the resyncs before one command, for a modem that says something odd after each of them.
+const maxCleanups = 3
+
 // take gets the turn, on a line that is in step.
 func (c *Conn) take(ctx context.Context) error {
-	for {
+	for cleanups := 0; ; cleanups++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -121,7 +124,7 @@ func (c *Conn) take(ctx context.Context) error {
 		case <-c.dead:
 			return c.Err()
 		}
-		if clean, err := c.inStep(); err != nil {
+		if clean, err := c.inStep(cleanups < maxCleanups); err != nil {
 			<-c.turn
 			return err
 		} else if clean {
@@ -130,10 +133,11 @@ func (c *Conn) take(ctx context.Context) error {
 	}
 }
 
-// inStep says whether the line is ready for a command. If it is not, the turn goes to a resync.
-func (c *Conn) inStep() (bool, error) {
+// inStep says whether the line is ready for a command. If it is not, the turn goes to a resync. An open prompt is never
+// tolerated, other dirt only where clean is false.
+func (c *Conn) inStep(clean bool) (bool, error) {
 	c.mu.Lock()
-	dirty, repeats, err := c.dirty, c.repeats, c.err
+	dirty, repeats, err := c.dirty && (clean || c.asking), c.repeats, c.err
 	if dirty && err == nil {
 		c.lose(nil)
 		c.wg.Go(c.resync)

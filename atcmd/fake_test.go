@@ -1,12 +1,45 @@
 package atcmd
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"net"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
+
+var bg = context.Background()
+
+// hexPDU has n TPDU octets after a one-octet empty SMSC.
+func hexPDU(n int, b byte) string { return "00" + strings.Repeat(fmt.Sprintf("%02X", b), n) }
+
+func drain(c *Conn) (us []URC) {
+	for {
+		select {
+		case u, ok := <-c.URCs():
+			if !ok {
+				return
+			}
+			us = append(us, u)
+		default:
+			return
+		}
+	}
+}
+
+func eq(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("%s:\n got %q\nwant %q", what, got, want)
+	}
+}
+
+// pass lets time go by in a synctest bubble.
+func pass(d time.Duration) { <-time.After(d) }
 
 // fake is a modem on the far end of a pipe. Input is cut into tokens:
 // "AT…", "ESC", or "PDU:…" ending in ^Z. on answers one token at a time.
@@ -162,5 +195,47 @@ func (f *fake) subs() int {
 	return strings.Count(string(f.raw), "\x1a")
 }
 
-// pass lets time go by in a synctest bubble.
-func pass(d time.Duration) { <-time.After(d) }
+// stuckPort breaks the contract: its Close frees nothing.
+type stuckPort struct{ free chan struct{} }
+
+func (p stuckPort) Read([]byte) (int, error) { <-p.free; return 0, io.EOF }
+
+func (p stuckPort) Write([]byte) (int, error) { <-p.free; return 0, io.EOF }
+
+func (p stuckPort) Close() error { <-p.free; return nil }
+
+// M7: a port whose Read returns (0, nil) all the time.
+type timeoutPort struct {
+	net.Conn
+	d time.Duration
+}
+
+func (p timeoutPort) Read(b []byte) (int, error) {
+	p.SetReadDeadline(time.Now().Add(p.d))
+	n, err := p.Conn.Read(b)
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		err = nil
+	}
+	return n, err
+}
+
+type causePort struct {
+	net.Conn
+	cause error
+}
+
+func (p causePort) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if err != nil {
+		err = p.cause
+	}
+	return n, err
+}
+
+func (p causePort) Write(b []byte) (int, error) {
+	n, err := p.Conn.Write(b)
+	if err != nil {
+		err = p.cause
+	}
+	return n, err
+}

@@ -7,11 +7,13 @@ import (
 	"strings"
 )
 
-// set of words.
-func set(s string) map[string]bool {
+// set of blank-separated words.
+func set(s string) map[string]bool { return phrases(strings.Fields(s)...) }
+
+func phrases(ps ...string) map[string]bool {
 	m := make(map[string]bool)
-	for w := range strings.FieldsSeq(s) {
-		m[w] = true
+	for _, p := range ps {
+		m[p] = true
 	}
 	return m
 }
@@ -42,9 +44,9 @@ var (
 		"+CGSN":   {"+GSN"},
 	}
 
-	bareURCs = words("RING", "NO CARRIER", "BUSY", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE", "RDY", "SMS READY",
+	bareURCs = phrases("RING", "NO CARRIER", "BUSY", "NO ANSWER", "NO DIALTONE", "NO DIAL TONE", "RDY", "SMS READY",
 		"CALL READY", "PB DONE", "SMS DONE", "NORMAL POWER DOWN", "POWERED DOWN", "APP RDY", "MODEM STARTUP")
-	oddFinals = words("TOO MANY PARAMETERS", "NOT SUPPORTED", "ABORTED")
+	oddFinals = phrases("TOO MANY PARAMETERS", "NOT SUPPORTED", "ABORTED")
 
 	digits     = regexp.MustCompile(`^"?[0-9]{14,17}"?$`)
 	modemError = regexp.MustCompile(`^MODEM ERROR: *[0-9]+$`)
@@ -52,14 +54,6 @@ var (
 	secretArg  = regexp.MustCompile(`[0-9]{3,}`)
 	secretVerb = regexp.MustCompile(`(?i)^(?:[+^#*](?:CPIN2?|CPWD|CLCK|SPIC|PIN2?|PUK2?))=`)
 )
-
-func words(ws ...string) map[string]bool {
-	m := make(map[string]bool)
-	for _, w := range ws {
-		m[w] = true
-	}
-	return m
-}
 
 // id is the "+NAME" of a "+NAME: ..." line, "" for any other line.
 func id(l string) string {
@@ -95,7 +89,7 @@ func isFinal(l string) bool {
 // spec is what the answer of one command may look like.
 type spec struct {
 	names   []string // ids its lines may carry
-	end     string   // a line that ends the answer as OK does
+	end     string   // Command.Final
 	query   bool     // "?" or "=?" form
 	dial    bool     // NO CARRIER and the like are final results
 	named   bool     // no bare lines but PDUs
@@ -113,10 +107,8 @@ func specOf(cmd string, extra map[string][]string) spec {
 		lined:  lined[cmd] || strings.HasSuffix(cmd, "?") && !strings.HasSuffix(cmd, "=?"),
 	}
 	for part := range strings.SplitSeq(cmd, ";") {
-		name := part
-		if i := strings.IndexAny(part, "=?"); i >= 0 {
-			name, s.query = part[:i], s.query || strings.HasSuffix(part, "?")
-		}
+		name := verb(part)
+		s.query = s.query || strings.HasSuffix(part, "?")
 		s.names = append(s.names, name)
 		s.names = append(s.names, aliases[name]...)
 		s.names = append(s.names, extra[name]...)
@@ -124,6 +116,22 @@ func specOf(cmd string, extra map[string][]string) spec {
 		s.numeric = s.numeric || numeric[name]
 	}
 	return s
+}
+
+// verb is the name of a command: "+CPMS" of "+CPMS=?" and of "E0+CPMS?" (V.250 5.2.1 asks for no ";" there).
+func verb(cmd string) string {
+	if i := strings.IndexAny(cmd, "+^*$%#"); i > 0 && basicLine.MatchString(cmd[:i]) {
+		cmd = cmd[i:]
+	}
+	if i := strings.IndexAny(cmd, "=?"); i >= 0 {
+		cmd = cmd[:i]
+	}
+	return cmd
+}
+
+// ends says whether l is the line that ends the answer without an OK; blanks don't count.
+func (s *spec) ends(l string) bool {
+	return s.end != "" && strings.ReplaceAll(l, " ", "") == strings.ReplaceAll(s.end, " ", "")
 }
 
 // solicited says whether l, named name, belongs to the answer of a command with spec s.

@@ -102,6 +102,7 @@ func (c *Conn) resync() {
 		case <-r.prompts:
 		case <-t.C:
 			wait *= 2
+			c.suspect(r)
 		case <-c.dead:
 		}
 		t.Stop()
@@ -110,6 +111,13 @@ func (c *Conn) resync() {
 		}
 	}
 	c.fail(ErrNoResync)
+}
+
+// suspect an open prompt behind a ping that was not answered. After ^Z there is none.
+func (c *Conn) suspect(r *resync) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.asking = r.asking || r.x == nil || !r.x.submitted
 }
 
 // usable leaves out the ping that can't be told from the command given up.

@@ -29,6 +29,8 @@ const repeatPause = 50 * time.Millisecond
 func (c *Conn) destination(l string) dest {
 	name := id(l)
 	switch {
+	case c.cur != nil && c.cur.isEcho(l):
+		return toNobody
 	case c.head != "" && c.isPDUOfHead(l):
 		return toPDU
 	case c.cur != nil:
@@ -73,8 +75,6 @@ func (c *Conn) isPDUOfHead(l string) bool {
 func (x *exchange) destination(l, name string) dest {
 	answers := x.prompt == nil || x.submitted
 	switch {
-	case x.isEcho(l):
-		return toNobody
 	case x.pdu && isHex(l):
 		return toAnswer
 	case x.spec.final(l):
@@ -93,7 +93,7 @@ func (x *exchange) finalDestination(l string) dest {
 		return toFinal
 	case x.prompt != nil && !x.submitted: // no command with a prompt succeeds without it
 		return toEvidence
-	case x.spec.lined && len(x.lines) == 0 && !x.held:
+	case x.spec.lined && !x.held && len(x.lines) == 0:
 		return toHeld
 	}
 	return toFinal
@@ -154,9 +154,8 @@ func (c *Conn) answer(x *exchange, l string) {
 		c.die(errAnswerSize)
 		return
 	}
-	if x.held { // so that OK was not ours
+	if x.held && len(x.lines) == 0 { // so that OK was not ours
 		x.held = false
-		x.stopLimit()
 		c.repeats = true
 		c.urc(URC{Line: "OK", Late: true})
 	}
@@ -167,8 +166,8 @@ func (c *Conn) answer(x *exchange, l string) {
 	x.lines = append(x.lines, l)
 	name := id(l)
 	x.pdu = name == "+CMGL" || name == "+CMGR"
-	if x.spec.end != "" && l == x.spec.end {
-		c.final(x, "OK")
+	if x.spec.ends(l) {
+		c.hold(x)
 	}
 }
 
@@ -182,7 +181,8 @@ func (c *Conn) final(x *exchange, l string) {
 	c.eng.finish(x)
 }
 
-// hold waits whether x's answer comes after its OK.
+// hold ends x with success after a silence, unless what comes meanwhile decides otherwise: the answer after an OK that
+// was the last command's said twice, or the OK after a line that was to be the end.
 func (c *Conn) hold(x *exchange) {
 	x.held = true
 	x.limit = time.AfterFunc(c.cfg.Quiet, func() {
