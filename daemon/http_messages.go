@@ -1,0 +1,275 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"simpost/daemon/api"
+	"simpost/daemon/store"
+	"simpost/pdu"
+)
+
+func (s *server) messageRoutes(h huma.API) {
+	message := h.OpenAPI().Components.Schemas.Schema(messageType, true, "")
+	huma.Register(h, huma.Operation{
+		OperationID: "send", Method: http.MethodPost, Path: "/v1/messages", DefaultStatus: http.StatusAccepted,
+		Summary:      "Send a text or data to one number or to many",
+		Description:  "All or none. 202 means: on disk. A single number answers its message, a list answers a list.",
+		MaxBodyBytes: maxBody + 1, BodyReadTimeout: bodyLimit, // the library refuses at its limit, not above it
+		Responses: map[string]*huma.Response{"202": {
+			Description: "Accepted and on disk",
+			Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{
+				OneOf: []*huma.Schema{message, {Type: huma.TypeArray, Items: message}},
+			}}},
+		}},
+	}, s.send)
+	huma.Register(h, huma.Operation{
+		OperationID: "list", Method: http.MethodGet, Path: "/v1/messages",
+		Summary: "List messages, newest first",
+	}, s.list)
+	huma.Register(h, huma.Operation{
+		OperationID: "get", Method: http.MethodGet, Path: "/v1/messages/{id}",
+		Summary: "One message with its parts, attempts and reports",
+	}, s.get)
+	huma.Register(h, huma.Operation{
+		OperationID: "cancel", Method: http.MethodDelete, Path: "/v1/messages/{id}", DefaultStatus: http.StatusOK,
+		Summary: "Take back a message that was not sent yet; 409 when it is too late",
+	}, s.cancel)
+	huma.Register(h, huma.Operation{
+		OperationID: "resolve", Method: http.MethodPost, Path: "/v1/messages/{id}/resolve", DefaultStatus: http.StatusOK,
+		Summary:      "Decide what becomes of a held or unknown message",
+		MaxBodyBytes: maxBody + 1, BodyReadTimeout: bodyLimit,
+	}, s.resolve)
+	huma.Register(h, huma.Operation{
+		OperationID: "segment", Method: http.MethodPost, Path: "/v1/segment", DefaultStatus: http.StatusOK,
+		Summary:      "Preview: alphabet, parts, what transliteration would change",
+		MaxBodyBytes: maxBody + 1, BodyReadTimeout: bodyLimit,
+	}, s.segment)
+}
+
+// answer is the body of an operation that has one.
+type answer[T any] struct{ Body T }
+
+type sendInput struct {
+	Key  string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" patternDescription:"printable ASCII" doc:"makes repeating harmless for 7 days: the same key and request answer the same messages"`
+	Body sendRequest
+}
+
+type sendOutput struct {
+	Replayed string `header:"Idempotency-Replayed" enum:"true" doc:"the key was known: nothing new was accepted"`
+	Body     any
+}
+
+// sendRequest is api.SendRequest that remembers in which form the recipients came.
+type sendRequest struct {
+	To recipients `json:"to"`
+	api.SendRequest
+}
+
+// recipients is api.Recipients that remembers its form.
+type recipients struct {
+	numbers []string
+	single  bool
+	wrong   []api.FieldError // entries that are not strings
+}
+
+// Schema is what the document shows. The library would check it too, but could
+// only say that none of both forms matched; UnmarshalJSON names the entry.
+func (recipients) Schema(huma.Registry) *huma.Schema {
+	number := map[string]any{"type": "string"}
+	return &huma.Schema{Extensions: map[string]any{"oneOf": []any{
+		number, map[string]any{"type": "array", "items": number},
+	}}}
+}
+
+func (r *recipients) UnmarshalJSON(b []byte) error {
+	var list []json.RawMessage
+	r.single = !bytes.HasPrefix(b, []byte{'['})
+	if r.single {
+		list = append(list, b)
+	} else if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	for i, entry := range list {
+		var number string
+		if err := json.Unmarshal(entry, &number); err != nil || bytes.Equal(entry, []byte("null")) {
+			r.wrong = append(r.wrong, api.FieldError{
+				Field: r.location(i), Code: api.CodeBadNumber,
+				Message: "a number is written in quotes", Value: clipEcho(string(entry)),
+			})
+		}
+		r.numbers = append(r.numbers, number)
+	}
+	return nil
+}
+
+// MarshalJSON is the canonical form, which tells the two forms apart.
+func (r recipients) MarshalJSON() ([]byte, error) {
+	if r.single && len(r.numbers) == 1 {
+		return json.Marshal(r.numbers[0])
+	}
+	return json.Marshal(r.numbers)
+}
+
+func (r recipients) location(i int) string {
+	if r.single {
+		return "to"
+	}
+	return fmt.Sprintf("to[%d]", i)
+}
+
+func (s *server) send(ctx context.Context, in *sendInput) (*sendOutput, error) {
+	req := &in.Body
+	if len(req.To.wrong) > 0 {
+		return nil, problemOf(fieldErrors(req.To.wrong))
+	}
+	key, err := keyOf(peerFrom(ctx), in)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	now := s.Now()
+	req.SendRequest.To = req.To.numbers
+	messages, refusal := compose(req.SendRequest, s.Defaults, s.ModemNames, now)
+	if refusal != nil {
+		return nil, problemOf(req.To.relocate(refusal))
+	}
+	got, err := s.Store.Enqueue(now, key, messages)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	out := &sendOutput{Body: got.Messages}
+	if got.Replayed {
+		out.Replayed = "true"
+	} else {
+		s.Wake()
+	}
+	if req.To.single {
+		out.Body = got.Messages[0]
+	}
+	return out, nil
+}
+
+// relocate names the one number "to" where it was not a list.
+func (r recipients) relocate(e *api.Error) *api.Error {
+	if r.single {
+		for i := range e.Errors {
+			if e.Errors[i].Field == "to[0]" {
+				e.Errors[i].Field = "to"
+			}
+		}
+		e.Message = summary(e.Errors)
+	}
+	return e
+}
+
+// keyOf is the idempotency key of a request, nil if it has none: it is the
+// caller's own, and bound to the request in its canonical form, so that neither
+// spacing nor the order of keys matters.
+func keyOf(p peer, in *sendInput) (*store.Key, error) {
+	if in.Key == "" {
+		return nil, nil
+	}
+	body := in.Body
+	if body.NotBefore != nil {
+		t := body.NotBefore.UTC()
+		body.NotBefore = &t
+	}
+	if body.Expires != nil {
+		t := body.Expires.UTC()
+		body.Expires = &t
+	}
+	canonical, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("canonical form of a request: %w", err)
+	}
+	return &store.Key{Caller: "uid:" + strconv.FormatUint(uint64(p.UID), 10), Key: in.Key, Hash: sha256.Sum256(canonical)}, nil
+}
+
+type listInput struct {
+	Direction api.Direction `query:"direction" enum:"out,in"`
+	State     api.State     `query:"state" enum:"scheduled,queued,sending,sent,delivered,failed,unknown,held,expired,cancelled,received"`
+	Number    string        `query:"number" doc:"recipient or sender"`
+	Modem     string        `query:"modem"`
+	After     string        `query:"after" pattern:"^[0-9]{1,18}$" doc:"the next of the page before"`
+	Limit     int           `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+func (s *server) list(ctx context.Context, in *listInput) (*answer[api.Messages], error) {
+	f := store.Filter{Direction: in.Direction, State: in.State, Number: in.Number, Modem: in.Modem, After: in.After, Limit: in.Limit}
+	if a, err := pdu.ParseAddress(in.Number); err == nil {
+		f.Number = a.String() // as it is kept; a sender may also be a name
+	}
+	page, err := s.Store.List(f)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &answer[api.Messages]{page}, nil
+}
+
+type idInput struct {
+	ID string `path:"id" doc:"of the message"`
+}
+
+// number is the id as the store counts, or the error of a message that cannot be.
+func (in idInput) number() (int64, error) {
+	id, err := strconv.ParseInt(in.ID, 10, 64)
+	if err != nil || id <= 0 {
+		return 0, noMessage(in.ID)
+	}
+	return id, nil
+}
+
+func noMessage(id string) *api.Error {
+	return api.Errorf(api.CodeNotFound, "there is no message %q", clipEcho(id))
+}
+
+// onMessage runs one operation on one message.
+func (s *server) onMessage(ctx context.Context, in idInput, do func(id int64) (api.Message, error)) (*answer[api.Message], error) {
+	id, err := in.number()
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	m, err := do(id)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return &answer[api.Message]{m}, nil
+}
+
+func (s *server) get(ctx context.Context, in *idInput) (*answer[api.Message], error) {
+	return s.onMessage(ctx, *in, s.Store.Get)
+}
+
+func (s *server) cancel(ctx context.Context, in *idInput) (*answer[api.Message], error) {
+	return s.onMessage(ctx, *in, func(id int64) (api.Message, error) { return s.Store.Cancel(s.Now(), id) })
+}
+
+type resolveInput struct {
+	idInput
+	Body api.ResolveRequest
+}
+
+func (s *server) resolve(ctx context.Context, in *resolveInput) (*answer[api.Message], error) {
+	out, err := s.onMessage(ctx, in.idInput, func(id int64) (api.Message, error) {
+		return s.Store.Resolve(s.Now(), id, in.Body.Action)
+	})
+	if err == nil {
+		s.Wake()
+	}
+	return out, err
+}
+
+func (s *server) segment(ctx context.Context, in *answer[api.SegmentRequest]) (*answer[api.Segments], error) {
+	segments, refusal := preview(in.Body)
+	if refusal != nil {
+		return nil, problemOf(refusal)
+	}
+	return &answer[api.Segments]{segments}, nil
+}
