@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"simpost/daemon/api"
+)
+
+// Backup writes a consistent copy of the database to path while everything goes
+// on, readable by its owner only. It does not overwrite: CodeConflict. A copy
+// that was not finished is removed.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		e := api.Errorf(api.CodeConflict, "%s exists, and a backup overwrites nothing", path)
+		e.Hint = "name a new file"
+		return e
+	}
+	if err != nil {
+		return api.Errorf(api.CodeInvalid, "create the backup: %v", err)
+	}
+	defer f.Close()
+	if err := s.copyTo(ctx, path, f); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+func (s *Store) copyTo(ctx context.Context, path string, f *os.File) error {
+	if _, err := s.rdb.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+		return storageError("write the backup", err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("write the backup: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}

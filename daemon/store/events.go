@@ -1,0 +1,124 @@
+package store
+
+import (
+	"database/sql"
+	"strconv"
+	"time"
+
+	"simpost/daemon/api"
+)
+
+// maxEvents bounds one answer of Events.
+const maxEvents = 1000
+
+// event appends to the log, in the operation's transaction.
+func (t *tx) event(e api.Event) error {
+	var message any
+	if e.Message != "" {
+		message = e.Message
+	}
+	_, err := t.exec(`INSERT INTO event (at, type, message, part, modem, state, detail) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		t.now, string(e.Type), message, e.Part, e.Modem, e.State, e.Detail)
+	if err == nil {
+		t.events++
+	}
+	return err
+}
+
+// Note appends an event that belongs to no message, such as a modem's condition.
+func (s *Store) Note(now time.Time, e api.Event) error {
+	return s.write(now, "note an event", func(t *tx) error { return t.event(e) })
+}
+
+// Events returns up to limit (at most 1,000) events after seq, in order.
+func (s *Store) Events(after int64, limit int) ([]api.Event, error) {
+	if limit <= 0 || limit > maxEvents {
+		limit = maxEvents
+	}
+	rows, err := s.rdb.Query(`SELECT seq, at, type, message, part, modem, state, detail FROM event WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, storageError("read the events", err)
+	}
+	events, err := collect(rows, scanEvent)
+	return events, storageError("read the events", err)
+}
+
+func scanEvent(rows *sql.Rows) (api.Event, error) {
+	var e api.Event
+	var at int64
+	var message sql.NullInt64
+	err := rows.Scan(&e.Seq, &at, &e.Type, &message, &e.Part, &e.Modem, &e.State, &e.Detail)
+	e.At = fromMilli(at)
+	if message.Valid {
+		e.Message = formatID(message.Int64)
+	}
+	return e, err
+}
+
+// LastEvent is the number of the newest event, 0 if there is none.
+func (s *Store) LastEvent() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastEvent
+}
+
+// Changed returns a channel that is closed at the next commit that appends
+// events. Take it before reading Events, or one may be missed.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// collect reads all rows with scan and closes them.
+func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+func formatID(id int64) string { return strconv.FormatInt(id, 10) }
+
+// fromMilli is the time of a column.
+func fromMilli(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// optionalTime is the time of a column that may be NULL.
+func optionalTime(ms sql.NullInt64) *time.Time {
+	if !ms.Valid {
+		return nil
+	}
+	t := fromMilli(ms.Int64)
+	return &t
+}
+
+// milliOrNull is the column of an optional time.
+func milliOrNull(t *time.Time) any {
+	if t == nil || t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// optionalInt is the number of a column that may be NULL.
+func optionalInt(n sql.NullInt64) *int {
+	if !n.Valid {
+		return nil
+	}
+	i := int(n.Int64)
+	return &i
+}
+
+// intOrNull is the column of an optional number.
+func intOrNull(n *int) any {
+	if n == nil {
+		return nil
+	}
+	return *n
+}

@@ -1,0 +1,260 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3" // the driver
+	"golang.org/x/sys/unix"
+
+	"simpost/daemon/api"
+)
+
+const (
+	readers       = 3 // connections of the read-only pool
+	busyTimeout   = 5 * time.Second
+	cachedQueries = 128     // prepared statements kept by a connection
+	readerCache   = 512     // KiB of pages a reader keeps
+	walLimit      = 4 << 20 // octets the write-ahead log keeps after a burst
+)
+
+// Store is an open database. It is safe for use by any number of goroutines.
+type Store struct {
+	path string
+	lock *os.File // flock on FILE.lock: one daemon a database
+	wdb  *sql.DB
+	conn *sql.Conn // the one connection that writes; used by the leader of w only
+	rdb  *sql.DB
+	w    writer
+
+	mu        sync.Mutex // guards what follows
+	changed   chan struct{}
+	lastEvent int64
+	counts    map[api.State]int
+	broken    chan struct{}
+	err       error
+}
+
+// Open opens or creates the database, brings it to this version's format and
+// keeps every other daemon out until Close. Errors that a person can mend are
+// *api.Error: CodeDatabaseBusy, CodeDatabaseNewer, CodeDatabaseNotOurs,
+// CodeDatabaseUnsafe, CodeDiskFull, CodeStorage.
+func Open(path string) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	s := &Store{path: path, changed: make(chan struct{}), broken: make(chan struct{})}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := refuseLink(s.path); err != nil {
+		return err
+	}
+	var err error
+	if s.lock, err = lockFile(s.path + ".lock"); err != nil {
+		return err
+	}
+	if err := createFile(s.path); err != nil {
+		return err
+	}
+	if err := probe(s.path); err != nil {
+		return err
+	}
+	if err := s.connect(); err != nil {
+		return err
+	}
+	return s.load()
+}
+
+// connect opens the writer and the readers, and looks whether the pragmas took.
+func (s *Store) connect() error {
+	ctx := context.Background()
+	var err error
+	if s.wdb, err = sql.Open("sqlite3", dsn(s.path, "rw")); err != nil {
+		return fmt.Errorf("open %s: %w", s.path, err)
+	}
+	s.wdb.SetMaxOpenConns(1)
+	if s.conn, err = s.wdb.Conn(ctx); err != nil {
+		return storageError("open "+s.path, err)
+	}
+	if err := checkPragmas(s.conn); err != nil {
+		return err
+	}
+	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d`, walLimit)); err != nil {
+		return storageError("open "+s.path, err)
+	}
+	if err := migrate(s.conn, migrations); err != nil {
+		return err
+	}
+	if s.rdb, err = sql.Open("sqlite3", dsn(s.path, "ro")); err != nil {
+		return fmt.Errorf("open %s: %w", s.path, err)
+	}
+	s.rdb.SetMaxOpenConns(readers)
+	s.rdb.SetMaxIdleConns(readers)
+	return nil
+}
+
+// load reads what is kept in memory beside the file.
+func (s *Store) load() error {
+	ctx := context.Background()
+	err := s.conn.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM event`).Scan(&s.lastEvent)
+	if err != nil {
+		return storageError("read the log of events", err)
+	}
+	s.counts = map[api.State]int{}
+	for _, state := range openStates {
+		var n int
+		if err := s.conn.QueryRowContext(ctx, `SELECT count(*) FROM message WHERE state = ?`, string(state)).Scan(&n); err != nil {
+			return storageError("count the messages", err)
+		}
+		s.counts[state] = n
+	}
+	return nil
+}
+
+// Close ends the store; no method may be running or called after.
+func (s *Store) Close() error {
+	var errs []error
+	if s.rdb != nil {
+		errs = append(errs, s.rdb.Close())
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+	if s.wdb != nil {
+		errs = append(errs, s.wdb.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the database: %w", err)
+	}
+	return nil
+}
+
+// dsn is the data source name: every pragma that matters is in it, because
+// pragmas are per connection and go-sqlite3 is built with WAL meaning NORMAL.
+func dsn(path, mode string) string {
+	q := url.Values{
+		"mode":             {mode},
+		"_busy_timeout":    {fmt.Sprint(busyTimeout.Milliseconds())},
+		"_foreign_keys":    {"on"},
+		"_synchronous":     {"FULL"},
+		"_stmt_cache_size": {fmt.Sprint(cachedQueries)},
+	}
+	switch mode {
+	case "rw":
+		q.Set("_journal_mode", "WAL")
+		q.Set("_txlock", "immediate")
+	case "ro":
+		q.Set("_cache_size", fmt.Sprint(-readerCache))
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// checkPragmas refuses a connection on which a COMMIT is not durable.
+func checkPragmas(conn *sql.Conn) error {
+	ctx := context.Background()
+	var journal string
+	var synchronous, foreign int
+	err := errors.Join(
+		conn.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&journal),
+		conn.QueryRowContext(ctx, `PRAGMA synchronous`).Scan(&synchronous),
+		conn.QueryRowContext(ctx, `PRAGMA foreign_keys`).Scan(&foreign))
+	if err != nil {
+		return storageError("read the database's settings back", err)
+	}
+	const full = 2
+	if journal == "wal" && synchronous >= full && foreign == 1 {
+		return nil
+	}
+	e := api.Errorf(api.CodeDatabaseUnsafe, "the database would not survive a power cut: journal_mode is %s and synchronous is %d, not wal and %d or more", journal, synchronous, full)
+	e.Hint = "put the database on a local file system, and use simpost as it was built"
+	return e
+}
+
+func refuseLink(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("open the database: %w", err)
+	case info.Mode()&os.ModeSymlink != 0:
+		return notOurs(path, "is a symbolic link, which simpost does not follow")
+	case !info.Mode().IsRegular():
+		return notOurs(path, "is not a file")
+	}
+	return nil
+}
+
+// lockFile takes the lock that keeps a second daemon out. The file stays: taking
+// it away would let two daemons lock two files of one name.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, openError(err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		e := api.Errorf(api.CodeDatabaseBusy, "another simpost has the database open (%s is locked)", path)
+		e.Hint = "stop the other daemon, or give this one its own `database`"
+		return nil, e
+	}
+	return nil, fmt.Errorf("lock %s: %w", path, err)
+}
+
+// createFile makes an empty file that only we may read, or narrows the old one's mode.
+// SQLite gives -wal and -shm the same mode.
+func createFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return openError(err)
+	}
+	defer f.Close()
+	if err := f.Chmod(0o600); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// openError says what a person can do about a file that does not open.
+func openError(err error) error {
+	if isNoSpace(err) {
+		return diskFull("open the database")
+	}
+	e := api.Errorf(api.CodeStorage, "open the database: %v", err)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		e.Hint = "make its directory, and let simpost's user write there"
+	}
+	return e
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"time"
+
+	"simpost/daemon/api"
+)
+
+// Identity is who a modem and its SIM say they are.
+type Identity struct {
+	Modem                         string // its name in the configuration
+	IMEI, IMSI, ICCID, Number     string
+	Manufacturer, Model, Revision string
+}
+
+// SIM is a SIM card as the database knows it. Its key is the IMSI, else the ICCID.
+type SIM struct {
+	ID          int64
+	IMSI, ICCID string
+	Number      string
+	NextRef     int // concat reference of the next message in parts, 0 to 255
+}
+
+// Seen records a modem and the SIM in it. CodeInvalid: the SIM says neither IMSI nor ICCID.
+func (s *Store) Seen(now time.Time, id Identity) (SIM, error) {
+	if id.IMSI == "" && id.ICCID == "" {
+		return SIM{}, api.Errorf(api.CodeInvalid, "modem %s: the SIM tells neither its IMSI nor its ICCID", id.Modem)
+	}
+	var sim SIM
+	err := s.write(now, "record the modem", func(t *tx) (err error) {
+		if sim, err = t.sim(id); err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT INTO modem (name, sim, imei, manufacturer, model, revision, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET sim = excluded.sim, imei = excluded.imei, manufacturer = excluded.manufacturer,
+			model = excluded.model, revision = excluded.revision, seen_at = excluded.seen_at`,
+			id.Modem, sim.ID, id.IMEI, id.Manufacturer, id.Model, id.Revision, t.now)
+		return err
+	})
+	return sim, err
+}
+
+// sim finds or makes the row of a SIM, and fills in what it did not say before.
+func (t *tx) sim(id Identity) (SIM, error) {
+	var sim SIM
+	err := t.row(`SELECT id, imsi, iccid, number, next_ref FROM sim
+		WHERE imsi <> '' AND imsi = ?1 OR iccid <> '' AND iccid = ?2 AND (?1 = '' OR imsi = '')
+		ORDER BY imsi = ?1 DESC, seen_at DESC LIMIT 1`, id.IMSI, id.ICCID).Scan(&sim.ID, &sim.IMSI, &sim.ICCID, &sim.Number, &sim.NextRef)
+	if errors.Is(err, sql.ErrNoRows) {
+		sim = SIM{IMSI: id.IMSI, ICCID: id.ICCID, Number: id.Number}
+		sim.ID, err = t.insert(`INSERT INTO sim (imsi, iccid, number, seen_at) VALUES (?, ?, ?, ?)`, id.IMSI, id.ICCID, id.Number, t.now)
+		return sim, err
+	}
+	if err != nil {
+		return SIM{}, err
+	}
+	for _, f := range []struct {
+		have *string
+		now  string
+	}{{&sim.IMSI, id.IMSI}, {&sim.ICCID, id.ICCID}, {&sim.Number, id.Number}} {
+		if f.now != "" {
+			*f.have = f.now
+		}
+	}
+	_, err = t.exec(`UPDATE sim SET imsi = ?, iccid = ?, number = ?, seen_at = ? WHERE id = ?`, sim.IMSI, sim.ICCID, sim.Number, t.now, sim.ID)
+	return sim, err
+}
+
+// PINTried says whether this PIN (its hash) was tried on that SIM and did not work.
+func (s *Store) PINTried(iccid string, hash [32]byte) (bool, error) {
+	var n int
+	err := s.rdb.QueryRow(`SELECT count(*) FROM pin WHERE iccid = ? AND hash = ?`, iccid, hash[:]).Scan(&n)
+	return n > 0, storageError("look up the PIN", err)
+}
+
+// PINTrying commits that the PIN is about to be tried: call it before AT+CPIN.
+// Without PINWorked after it, that PIN is never tried on that SIM again.
+func (s *Store) PINTrying(now time.Time, iccid string, hash [32]byte) error {
+	return s.write(now, "record the PIN", func(t *tx) error {
+		_, err := t.exec(`INSERT INTO pin (iccid, hash, tried_at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET tried_at = excluded.tried_at`, iccid, hash[:], t.now)
+		return err
+	})
+}
+
+// PINWorked forgets that the PIN was tried: it is the right one.
+func (s *Store) PINWorked(now time.Time, iccid string, hash [32]byte) error {
+	return s.write(now, "record the PIN", func(t *tx) error {
+		_, err := t.exec(`DELETE FROM pin WHERE iccid = ? AND hash = ?`, iccid, hash[:])
+		return err
+	})
+}

@@ -1,0 +1,230 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+	"time"
+
+	"simpost/daemon/api"
+)
+
+// One fsync for many callers. Whoever comes while nobody leads becomes the
+// leader: it runs every operation that waits, each in a savepoint of one
+// transaction, commits once and wakes them. Operations that arrive meanwhile
+// wait for the next commit, whose leader is the first of them. An operation that
+// fails is rolled back alone; a COMMIT that fails fails them all.
+
+// maxBatch bounds the operations that share a commit, and so how long the first waits.
+const maxBatch = 256
+
+// writer is the queue of operations. It is as long as there are callers: each
+// waits for its one operation.
+type writer struct {
+	mu      sync.Mutex
+	waiting []*operation
+	leading bool
+}
+
+type operation struct {
+	tx       tx
+	run      func(*tx) error
+	doing    string
+	err      error
+	panicked any
+	wake     chan bool // capacity 1; true: lead, false: done
+}
+
+// tx is one operation inside the leader's transaction.
+type tx struct {
+	conn   *sql.Conn
+	now    int64 // UTC milliseconds
+	events int
+	counts map[api.State]int // change of the numbers of open messages
+}
+
+func (t *tx) exec(query string, args ...any) (sql.Result, error) {
+	return t.conn.ExecContext(context.Background(), query, args...)
+}
+
+// change runs an UPDATE or DELETE and returns how many rows it changed.
+func (t *tx) change(query string, args ...any) (int, error) {
+	res, err := t.exec(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+// insert runs an INSERT and returns the new id.
+func (t *tx) insert(query string, args ...any) (int64, error) {
+	res, err := t.exec(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+func (t *tx) row(query string, args ...any) *sql.Row {
+	return t.conn.QueryRowContext(context.Background(), query, args...)
+}
+
+func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
+	return t.conn.QueryContext(context.Background(), query, args...)
+}
+
+// write runs one operation and returns after the COMMIT that holds it. doing
+// says in the error what could not be done.
+func (s *Store) write(now time.Time, doing string, run func(*tx) error) error {
+	op := &operation{run: run, doing: doing, wake: make(chan bool, 1), tx: tx{conn: s.conn, now: now.UnixMilli()}}
+	s.w.mu.Lock()
+	s.w.waiting = append(s.w.waiting, op)
+	lead := !s.w.leading
+	s.w.leading = true
+	s.w.mu.Unlock()
+	if lead || <-op.wake {
+		s.lead()
+	}
+	if op.panicked != nil {
+		panic(op.panicked)
+	}
+	return storageError(doing, op.err)
+}
+
+// lead commits the first operations of the queue, passes the lead on and wakes the rest.
+func (s *Store) lead() {
+	s.w.mu.Lock()
+	n := min(len(s.w.waiting), maxBatch)
+	batch := s.w.waiting[:n:n]
+	s.w.waiting = s.w.waiting[n:]
+	s.w.mu.Unlock()
+
+	if err := s.commit(batch); err != nil {
+		for _, op := range batch {
+			op.err = err
+		}
+	}
+
+	s.w.mu.Lock()
+	s.w.leading = len(s.w.waiting) > 0
+	if s.w.leading {
+		s.w.waiting[0].wake <- true
+	} else {
+		s.w.waiting = nil
+	}
+	s.w.mu.Unlock()
+	for _, op := range batch[1:] { // the first is the leader itself
+		op.wake <- false
+	}
+}
+
+// commit runs batch in one transaction. Its error is the error of all of them.
+func (s *Store) commit(batch []*operation) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if err := s.exec(`BEGIN IMMEDIATE`); err != nil {
+		return s.judge(err)
+	}
+	for _, op := range batch {
+		if err := s.try(op); err != nil {
+			_ = s.exec(`ROLLBACK`) // fails only where SQLite has done it
+			return s.judge(err)
+		}
+	}
+	if err := s.exec(`COMMIT`); err != nil {
+		_ = s.exec(`ROLLBACK`) // as above
+		return s.judge(err)
+	}
+	s.publish(batch)
+	return nil
+}
+
+// try runs one operation in its savepoint. The error it returns is one after
+// which the transaction can't go on; the operation's own error stays with it.
+func (s *Store) try(op *operation) error {
+	if err := s.exec(`SAVEPOINT op`); err != nil {
+		return err
+	}
+	op.err = op.call()
+	if op.err == nil {
+		return s.exec(`RELEASE op`)
+	}
+	op.tx.events, op.tx.counts = 0, nil
+	if endsBatch(op.err) {
+		return op.err
+	}
+	return s.exec(`ROLLBACK TO op; RELEASE op`)
+}
+
+// call runs the operation. A panic must reach the goroutine that asked for it,
+// not the leader's, who would leave everybody waiting.
+func (op *operation) call() (err error) {
+	defer func() {
+		if op.panicked = recover(); op.panicked != nil {
+			err = fmt.Errorf("store: %s: panic: %v", op.doing, op.panicked)
+		}
+	}()
+	return op.run(&op.tx)
+}
+
+func (s *Store) exec(query string) error {
+	_, err := s.conn.ExecContext(context.Background(), query)
+	return err
+}
+
+// judge marks the store as broken if err says so.
+func (s *Store) judge(err error) error {
+	if !isBreaking(err) {
+		return err
+	}
+	err = storageError("write to the database", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+		close(s.broken)
+	}
+	return err
+}
+
+// Broken is closed when the database failed in a way after which nothing can be
+// trusted: end the process, and open again in the next. Err says what it was.
+func (s *Store) Broken() <-chan struct{} { return s.broken }
+
+// Err is what broke the store, an *api.Error with CodeStorage, or nil.
+func (s *Store) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// publish makes a commit known to those who wait for events.
+func (s *Store) publish(batch []*operation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := 0
+	for _, op := range batch {
+		events += op.tx.events
+		for state, n := range op.tx.counts {
+			s.counts[state] += n
+		}
+	}
+	if events == 0 {
+		return
+	}
+	s.lastEvent += int64(events)
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Probe writes and syncs a page that changes nothing: nil means that the disk
+// has room again. Errors: CodeDiskFull, CodeStorage.
+func (s *Store) Probe() error {
+	return s.write(time.Time{}, "try the disk", func(t *tx) error {
+		_, err := t.exec(fmt.Sprintf(`PRAGMA user_version = %d`, len(migrations)))
+		return err
+	})
+}
