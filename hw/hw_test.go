@@ -76,12 +76,36 @@ func TestBytesGoBothWaysUnchanged(t *testing.T) {
 	}
 }
 
+// cook sets the line as a login terminal's, with all that a modem's must not have.
+func cook(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := control(f, func(fd int) error {
+		tio, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err != nil {
+			return err
+		}
+		tio.Cflag = unix.B300 | unix.CS7 | unix.PARENB | unix.CSTOPB | unix.HUPCL | unix.CRTSCTS
+		tio.Lflag |= unix.ECHO | unix.ICANON | unix.ISIG
+		tio.Iflag |= unix.ICRNL | unix.IXON
+		tio.Oflag |= unix.OPOST
+		return unix.IoctlSetTermios(fd, unix.TCSETS, tio)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestLineSettings(t *testing.T) {
 	_, path := newPTY(t)
 	for _, tt := range []struct {
 		baud int
 		want uint32
 	}{{0, unix.B115200}, {9600, unix.B9600}, {460800, unix.B460800}} {
+		cook(t, path)
 		rwc, err := Open(Port{Path: path, Baud: tt.baud})
 		if err != nil {
 			t.Fatal(err)

@@ -118,6 +118,15 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// This one runs out inside the kernel.
+func TestWaitEndsAtItsDeadline(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := Wait(ctx, filepath.Join(t.TempDir(), "modem0")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Wait ended with %v, want context.DeadlineExceeded", err)
+	}
+}
+
 func TestWaitForALinkThatLeadsToItself(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "modem0")
 	link(t, "modem0", path)
