@@ -135,6 +135,7 @@ func TestProblems(t *testing.T) {
 		{"number for text", smallest + "smsc = 4790000000", []string{"line 7: modem[0].smsc: 4790000000 is not text: write it in quotes"}},
 		{"mode", strings.Replace(smallest, "socket", "mode = \"0777\"\nsocket", 1), []string{`line 3: api.mode: 0777: write "0660" for the daemon's user and group, "0600" for its user alone`}},
 		{"mode in words", strings.Replace(smallest, "socket", "mode = \"rw\"\nsocket", 1), []string{`line 3: api.mode: "rw" is not a file mode: write an octal number, such as "0660"`}},
+		{"mode with more than rights", strings.Replace(smallest, "socket", "mode = \"7660\"\nsocket", 1), []string{`line 3: api.mode: "7660" is not a file mode: write an octal number, such as "0660"`}},
 		{"section as a key", "log = \"debug\"\n" + smallest, []string{"line 1: log: this is a section: write it as [name] on a line of its own, and its keys below"}},
 		{"one bracket", strings.Replace(smallest, "[[modem]]", "[modem]", 1), []string{"line 4: modem: write [[modem]], in two brackets, for each modem"}},
 
@@ -152,6 +153,11 @@ func TestProblems(t *testing.T) {
 		{"modem without anything", "[[modem]]", []string{
 			`modem[0].device: "": write a path that begins with /`,
 			`modem[0].name: "": write 1 to 32 small letters, digits and dashes`}},
+		{"two modems without anything", "[[modem]]\n[[modem]]", []string{
+			`modem[0].device: "": write a path that begins with /`,
+			`modem[0].name: "": write 1 to 32 small letters, digits and dashes`,
+			`modem[1].device: "": write a path that begins with /`,
+			`modem[1].name: "": write 1 to 32 small letters, digits and dashes`}},
 		{"several kinds at once", "databse = \"/x\"\n" + smallest + "baud = \"fast\"\n[log]\nlevel = 3", []string{
 			"line 1: databse: no such key; is it database?",
 			"line 8: modem[0].baud: fast is not a whole number",
