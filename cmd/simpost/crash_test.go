@@ -1,0 +1,300 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"simpost/daemon/api"
+	"simpost/modem/emulator"
+)
+
+// The program is killed with -9 and started again, and the network's record is
+// held against what the daemon then says: nothing accepted is lost, nothing is
+// sent twice unless it is marked possible_duplicate.
+
+// crashLimit ends a test whose daemon does not get on.
+const crashLimit = 5 * time.Minute
+
+// victim is a daemon in a process of its own, on an emulated modem's pty. The
+// emulator lives in the test, so the network outlives every kill.
+type victim struct {
+	t      *testing.T
+	ctx    context.Context
+	dir    string
+	net    *emulator.Network
+	modem  *emulator.Modem
+	phones []*emulator.Phone
+	client *api.Client
+
+	mu    sync.Mutex
+	proc  *exec.Cmd
+	log   bytes.Buffer
+	armed func(line string) bool // kill when it says so
+	sent  []string               // ids of what was accepted
+	told  []string               // texts that phones sent to the SIM
+}
+
+func newVictim(t *testing.T) *victim {
+	ctx, cancel := context.WithTimeout(t.Context(), crashLimit)
+	t.Cleanup(cancel)
+	v := &victim{t: t, ctx: ctx, dir: t.TempDir(), net: emulator.NewNetwork(emulator.NetworkConfig{})}
+	t.Cleanup(v.net.Close)
+	v.modem = v.net.NewModem(emulator.Config{Name: "a", Number: "+4790000001", Trace: v.trace})
+	for i := range 3 {
+		v.phones = append(v.phones, v.net.NewPhone(emulator.PhoneConfig{Number: fmt.Sprintf("+4791000%03d", i)}))
+	}
+	pty, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	link := filepath.Join(v.dir, "modem")
+	go func() { served <- v.modem.ServePTY(pty, link) }()
+	t.Cleanup(func() {
+		v.kill()
+		stop()
+		if err := <-served; err != nil {
+			t.Errorf("the pseudo-terminal: %v", err)
+		}
+	})
+	config := fmt.Sprintf("database = %q\n[api]\nsocket = %q\n[send]\nquarantine = \"1s\"\n[receive]\npoll = \"1s\"\n[guard]\noff = true\n[[modem]]\nname = \"a\"\ndevice = %q\n",
+		filepath.Join(v.dir, "simpost.db"), v.socket(), link)
+	if err := os.WriteFile(filepath.Join(v.dir, "simpost.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v.client = &api.Client{Socket: v.socket()}
+	return v
+}
+
+func (v *victim) socket() string { return filepath.Join(v.dir, "simpost.sock") }
+
+// trace sees every line on the wire. It kills with the network locked, so that
+// nothing happens between the line and the death.
+func (v *victim) trace(_ string, toModem bool, line string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	mark := "< "
+	if toModem {
+		mark = "> "
+	}
+	if v.armed != nil && v.armed(mark+line) {
+		v.armed = nil
+		v.proc.Process.Kill()
+	}
+}
+
+func (v *victim) arm(when func(line string) bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.armed = when
+}
+
+// start runs the daemon until its modem can send.
+func (v *victim) start() {
+	v.t.Helper()
+	cmd := exec.Command("simpost", "serve", "--config", filepath.Join(v.dir, "simpost.toml"))
+	cmd.Stderr = &v.log
+	v.mu.Lock()
+	v.proc = cmd
+	err := cmd.Start()
+	v.mu.Unlock()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// kill ends the daemon now, and waits for that.
+func (v *victim) kill() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.proc != nil {
+		v.proc.Process.Kill()
+		v.proc.Wait()
+		v.proc = nil
+	}
+}
+
+// died waits for a kill by trace.
+func (v *victim) died() {
+	v.mu.Lock()
+	proc := v.proc
+	v.mu.Unlock()
+	proc.Wait()
+	v.mu.Lock()
+	v.proc = nil
+	v.mu.Unlock()
+}
+
+// work gives the daemon something of every kind to do. The client makes a key
+// and repeats with it, so a kill between commit and answer doubles nothing.
+func (v *victim) work(round int) {
+	v.t.Helper()
+	for i, p := range v.phones {
+		body := fmt.Sprintf("round %d to %d.", round, i)
+		if i == 0 {
+			body += strings.Repeat(" A long one.", 20)
+		}
+		msgs, _, err := v.client.Send(v.ctx, api.SendRequest{To: api.Recipients{p.Number()}, Text: &body}, "")
+		if err != nil {
+			v.t.Fatalf("round %d: %v\n%s", round, err, v.log.String())
+		}
+		v.sent = append(v.sent, msgs[0].ID)
+	}
+	body := fmt.Sprintf("round %d from a phone.", round)
+	v.told = append(v.told, body)
+	v.phones[round%len(v.phones)].Send(v.modem.Number(), body)
+}
+
+// settled waits until nothing of what was accepted is open any more.
+func (v *victim) settled() {
+	v.t.Helper()
+	err := v.client.Events(v.ctx, 0, true, func(api.Event) error {
+		status, err := v.client.Status(v.ctx)
+		if err == nil && status.Messages["queued"]+status.Messages["sending"]+status.Messages["unknown"] == 0 {
+			if in, err := v.client.List(v.ctx, api.ListQuery{Direction: api.In, Limit: 200}); err == nil && len(texts(in.Messages)) >= min(len(v.told), 200) {
+				return errSettled
+			}
+		}
+		return nil
+	})
+	if err != errSettled {
+		v.t.Fatalf("not settled: %v\n%s\n%s", err, strings.Join(v.modem.Transcript(), "\n"), v.log.String())
+	}
+}
+
+var errSettled = fmt.Errorf("settled")
+
+// judge holds the network's record against the daemon's word.
+func (v *victim) judge() (flagged int) {
+	v.t.Helper()
+	copies := map[string]int{}
+	for _, s := range v.net.Record() {
+		copies[s.To+" "+s.Text]++
+	}
+	for _, id := range v.sent {
+		m, err := v.client.Get(v.ctx, id)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		most, least := v.copies(m)
+		switch {
+		case least == 0 && (m.State == api.Sent || m.State == api.Delivered):
+			v.t.Errorf("message %s is %s, and the network never had a part of it", id, m.State)
+		case least == 0 && m.State != api.Unknown:
+			v.t.Errorf("message %s is lost: %s", id, m.State)
+		case most > 1 && !m.PossibleDuplicate:
+			v.t.Errorf("message %s was sent %d times and does not say so", id, most)
+		}
+		if m.PossibleDuplicate {
+			flagged++
+		}
+	}
+	v.judgeInbox()
+	return flagged
+}
+
+// copies counts how often the network accepted the parts of m: the most and the
+// least of any part.
+func (v *victim) copies(m api.Message) (most, least int) {
+	counts := make([]int, len(m.Parts))
+	for _, s := range v.net.Record() {
+		if s.To == m.To && strings.Contains(*m.Text, s.Text) && s.Total == len(m.Parts) {
+			counts[max(s.Part, 1)-1]++
+		}
+	}
+	most, least = counts[0], counts[0]
+	for _, n := range counts {
+		most, least = max(most, n), min(least, n)
+	}
+	return most, least
+}
+
+func (v *victim) judgeInbox() {
+	v.t.Helper()
+	in, err := v.client.List(v.ctx, api.ListQuery{Direction: api.In, Limit: 200})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	got := texts(in.Messages)
+	for _, body := range v.told {
+		if got[body] != 1 {
+			v.t.Errorf("%q was received %d times", body, got[body])
+		}
+	}
+}
+
+// texts counts received texts, leaving out what says that it is a repeat.
+func texts(msgs []api.Message) map[string]int {
+	got := map[string]int{}
+	for _, m := range msgs {
+		if m.Text != nil && m.RepeatOf == "" {
+			got[*m.Text]++
+		}
+	}
+	return got
+}
+
+// Every moment that the wire shows, each killed at its first and a later chance.
+func TestKilledAtEveryBoundary(t *testing.T) {
+	v := newVictim(t)
+	for round, prefix := range []string{
+		"> AT+CMGS=", "< > ", "> 0", "< +CMGS:", "< OK", "< +CDS:", "< +CMTI:", "> AT+CMGL=4", "< +CMGL:", "> AT+CMGD=",
+		"> AT+CPMS", "> AT+CNMI", "> ATE0", "< +CREG:",
+	} {
+		v.start()
+		v.work(round)
+		v.arm(func(line string) bool { return strings.HasPrefix(line, prefix) })
+		v.next(round, prefix)
+	}
+	v.start()
+	v.settled()
+	t.Logf("%d messages, %d of them flagged as possible duplicates", len(v.sent), v.judge())
+}
+
+// next makes sure that an armed kill happens even if the daemon was through with
+// its work: more work follows.
+func (v *victim) next(round int, prefix string) {
+	dead := make(chan struct{})
+	go func() { v.died(); close(dead) }()
+	for extra := range 10 {
+		select {
+		case <-dead:
+			return
+		case <-time.After(2 * time.Second):
+			v.phones[0].Send(v.modem.Number(), v.tell(round, extra))
+		}
+	}
+	v.t.Fatalf("round %d: nothing on the wire begins with %q", round, prefix)
+}
+
+func (v *victim) tell(round, extra int) string {
+	body := fmt.Sprintf("round %d from a phone, again %d.", round, extra)
+	v.told = append(v.told, body)
+	return body
+}
+
+// kills is how many random kills the everyday test makes.
+const kills = 100
+
+func TestKilledAtRandom(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	v := newVictim(t)
+	for round := range kills {
+		v.start()
+		lines := 1 + random.IntN(120)
+		v.arm(func(string) bool { lines--; return lines == 0 })
+		v.work(round)
+		v.next(round, "")
+	}
+	v.start()
+	v.settled()
+	t.Logf("%d kills, %d messages, %d flagged as possible duplicates", kills, len(v.sent), v.judge())
+}

@@ -1,0 +1,93 @@
+package daemon
+
+import (
+	"sync"
+	"time"
+
+	"simpost/configs"
+	"simpost/daemon/api"
+	"simpost/modem"
+)
+
+// board is what the daemon knows of its modems, for anyone who asks. Sessions
+// write to it, the HTTP server reads copies. Safe for concurrent use.
+type board struct {
+	mu     sync.Mutex
+	order  []string
+	modems map[string]*api.Modem
+}
+
+func newBoard(modems []configs.Modem, now time.Time) *board {
+	b := &board{modems: map[string]*api.Modem{}}
+	for _, m := range modems {
+		b.order = append(b.order, m.Name)
+		b.modems[m.Name] = &api.Modem{Name: m.Name, Device: m.Device, Profile: m.Profile,
+			Memories: []api.Memory{}, Condition: condition(api.CondStarting, now)}
+	}
+	return b
+}
+
+// update changes one modem's entry.
+func (b *board) update(name string, change func(*api.Modem)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(b.modems[name])
+}
+
+// list is a copy of all entries in the order of the configuration.
+func (b *board) list() []api.Modem {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]api.Modem, 0, len(b.order))
+	for _, name := range b.order {
+		m := *b.modems[name]
+		m.Memories = append([]api.Memory{}, m.Memories...)
+		all = append(all, m)
+	}
+	return all
+}
+
+// become sets the condition and says whether it is another one than before.
+func (b *board) become(name string, code api.ConditionCode, now time.Time) (api.Condition, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.modems[name]
+	if m.Condition.Code == code {
+		return m.Condition, false
+	}
+	m.Condition = condition(code, now)
+	m.CanSend = code == api.CondReady || code == api.CondRoaming
+	return m.Condition, true
+}
+
+func (b *board) identify(name string, id modem.Identity, set modem.Settings) {
+	b.update(name, func(m *api.Modem) {
+		m.IMEI, m.IMSI, m.ICCID, m.Number = id.IMEI, id.IMSI, id.ICCID, id.Number
+		m.Manufacturer, m.Model, m.Revision = id.Manufacturer, id.Model, id.Revision
+		m.Profile, m.SMSC, m.Indications = set.Profile, set.SMSC, set.CNMI
+	})
+}
+
+func (b *board) answered(name string, now time.Time, counts []modem.MemoryCount) {
+	b.update(name, func(m *api.Modem) {
+		m.LastAnswer = &now
+		m.Memories = m.Memories[:0:0]
+		for _, c := range counts {
+			m.Memories = append(m.Memories, api.Memory{Name: c.Memory, Used: c.Used, Total: c.Total})
+		}
+	})
+}
+
+func (b *board) status(name string, now time.Time, st modem.Status) {
+	b.update(name, func(m *api.Modem) {
+		m.LastAnswer = &now
+		m.Registration, m.Operator, m.Signal = st.State, st.Operator, nil
+		if st.Signal != 0 {
+			m.Signal = &st.Signal
+		}
+	})
+}
+
+func (b *board) fault(name string, r api.Reason) {
+	b.update(name, func(m *api.Modem) { m.LastError = &r })
+}

@@ -1,0 +1,147 @@
+// Package daemon is the work: it keeps every configured modem at it, sends what
+// is queued, keeps what comes in, and answers on the local socket. cmd/simpost
+// runs it; tests run it whole, on emulated modems.
+//
+// A reader might look for the recovery code in a session: there is none. A
+// session assumes that its modem works and returns when it does not; the
+// supervisor above it opens the modem again. What must survive is in the store
+// before it matters (HOUSE: the six invariants), so a crash is only a restart.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"simpost/configs"
+	"simpost/daemon/api"
+	"simpost/daemon/store"
+	"simpost/hw"
+)
+
+// Daemon owns the modems of a configuration. Set its fields before Run.
+type Daemon struct {
+	// Open opens a modem's port; nil is hw.Open. For tests.
+	Open func(hw.Port) (io.ReadWriteCloser, error)
+	// Listen makes the API's listener; nil is the unix socket of the
+	// configuration. For tests.
+	Listen func() (net.Listener, error)
+	// Serving is called once the API answers; nil is allowed.
+	Serving func()
+
+	cfg     configs.Config
+	log     *slog.Logger
+	version string
+	started time.Time
+
+	store *store.Store
+	queue *queue
+	board *board
+	full  atomic.Bool   // the disk
+	poke  chan struct{} // wakes the housekeeper; capacity 1
+}
+
+// New makes a daemon. It touches nothing before Run.
+func New(cfg configs.Config, version string, log *slog.Logger) *Daemon {
+	return &Daemon{cfg: cfg, log: log, version: version, poke: make(chan struct{}, 1)}
+}
+
+// Run works until ctx ends, which is success, or until the database or the
+// socket fails. Requests get 2 s to finish, an exchange past its ^Z gets 60 s,
+// the database is closed last.
+func (d *Daemon) Run(ctx context.Context) error {
+	d.started = time.Now()
+	st, err := store.Open(d.cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	found, err := st.Start(d.started)
+	if err != nil {
+		return fmt.Errorf("take up the work of before: %w", err)
+	}
+	if found.Unknown > 0 {
+		d.log.Warn("parts were on their way when simpost stopped: their outcome is unknown", "parts", found.Unknown)
+	}
+	d.store, d.queue, d.board = st, newQueue(st), newBoard(d.cfg.Modems, d.started)
+	if d.cfg.Guard.Off {
+		d.log.Warn("the guard is off: nothing limits what is sent")
+	}
+	return d.work(ctx)
+}
+
+// work runs every long-lived goroutine of the daemon; the first error ends all.
+func (d *Daemon) work(ctx context.Context) error {
+	ln, web, err := d.front()
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	task := func(name string, run func(context.Context) error) {
+		g.Go(func() error {
+			if err := run(ctx); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	task("api", func(ctx context.Context) error { return web.serve(ctx, ln) })
+	task("housekeeper", d.housekeeper)
+	task("database", d.watchStore)
+	for _, mc := range d.cfg.Modems {
+		task("modem "+mc.Name, func(ctx context.Context) error { return d.supervise(ctx, mc) })
+	}
+	if d.Serving != nil {
+		d.Serving()
+	}
+	return g.Wait()
+}
+
+// watchStore ends the daemon when the database is broken: after a failed fsync
+// nothing that it says can be trusted.
+func (d *Daemon) watchStore(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.store.Broken():
+		return d.store.Err()
+	}
+}
+
+func (d *Daemon) open(p hw.Port) (io.ReadWriteCloser, error) {
+	if d.Open != nil {
+		return d.Open(p)
+	}
+	return hw.Open(p)
+}
+
+func (d *Daemon) quarantine() time.Duration { return d.cfg.Send.Quarantine }
+
+// setCondition shows a modem's condition, and records a change as an event.
+func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) {
+	now := time.Now()
+	c, changed := d.board.become(name, code, now)
+	if cause != nil {
+		d.board.fault(name, api.Reason{Code: string(code), Message: cause.Error()})
+	}
+	if !changed {
+		return
+	}
+	d.log.Info("modem", "modem", name, "condition", code)
+	err := d.store.Note(now, api.Event{Type: api.EventModem, Modem: name, State: string(code), Detail: c.Sentence})
+	if err != nil && !isDiskFull(err) {
+		d.log.Error("condition not recorded", "modem", name, "error", err)
+	}
+}
+
+func isDiskFull(err error) bool {
+	var refusal *api.Error
+	return errors.As(err, &refusal) && refusal.Code == api.CodeDiskFull
+}

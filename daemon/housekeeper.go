@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"simpost/daemon/api"
+)
+
+// The housekeeper does what time asks for: quarantines that end, messages that
+// expire, reports that never came. It sleeps until the next such moment and
+// writes nothing when there is none.
+
+const (
+	housekeepingPause = time.Second     // at most one round a second, however much happens
+	housekeepingLong  = time.Hour       // a round even if nothing is known to be due
+	diskProbe         = 5 * time.Second // how often a full disk is tried again
+)
+
+func (d *Daemon) housekeeper(ctx context.Context) error {
+	for {
+		changed := d.store.Changed()
+		if err := d.housekeep(time.Now()); err != nil {
+			return err
+		}
+		if !d.rest(ctx, changed) {
+			return nil
+		}
+	}
+}
+
+// rest waits for the next moment something is due, or for news; false at the end.
+func (d *Daemon) rest(ctx context.Context, changed <-chan struct{}) bool {
+	pause := time.NewTimer(housekeepingPause)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause.C:
+	}
+	next := time.NewTimer(d.nextRound(time.Now()))
+	defer next.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-next.C:
+	case <-changed:
+	case <-d.poke:
+	}
+	return true
+}
+
+func (d *Daemon) nextRound(now time.Time) time.Duration {
+	if d.trouble() != nil {
+		return diskProbe
+	}
+	at, ok, err := d.store.NextHousekeeping(now)
+	if err != nil || !ok {
+		return housekeepingLong
+	}
+	return min(max(at.Sub(now), 0), housekeepingLong)
+}
+
+// housekeep does one round. A full disk is tried again next time.
+func (d *Daemon) housekeep(now time.Time) error {
+	err := d.round(now)
+	switch {
+	case isDiskFull(err):
+		d.diskFull()
+		return nil
+	case err != nil:
+		return fmt.Errorf("housekeeping: %w", err)
+	}
+	return d.probeDisk()
+}
+
+func (d *Daemon) round(now time.Time) error {
+	for _, step := range []func(time.Time) (int, error){
+		d.store.Expire, d.store.NoReports, d.store.Incomplete, d.store.ForgetKeys, d.decideUnknown,
+	} {
+		if _, err := step(now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decideUnknown applies each message's policy to parts whose quarantine is over.
+func (d *Daemon) decideUnknown(now time.Time) (int, error) {
+	parts, err := d.store.Undecided(now)
+	if err != nil {
+		return 0, err
+	}
+	for _, u := range parts {
+		verdict := decide(u)
+		if err := d.store.Decide(now, u.Part, verdict); err != nil {
+			return 0, err
+		}
+		d.log.Warn("outcome unknown", "message", u.Message, "decision", verdict.State)
+	}
+	if len(parts) > 0 {
+		d.queue.wake()
+	}
+	return len(parts), nil
+}
+
+// diskFull stops sending until probeDisk finds room.
+func (d *Daemon) diskFull() {
+	if d.full.Swap(true) {
+		return
+	}
+	d.log.Error("the disk is full: nothing is sent or accepted until there is room")
+	d.queue.open(false)
+	select {
+	case d.poke <- struct{}{}:
+	default:
+	}
+}
+
+// probeDisk tries a real write while the disk is full, and resumes when it works.
+func (d *Daemon) probeDisk() error {
+	if !d.full.Load() {
+		return nil
+	}
+	if err := d.store.Probe(); err != nil {
+		if isDiskFull(err) {
+			return nil
+		}
+		return fmt.Errorf("try the disk: %w", err)
+	}
+	d.full.Store(false)
+	d.log.Info("there is room on the disk again")
+	d.queue.open(true)
+	return nil
+}
+
+// trouble is what is wrong with the daemon itself, nil if nothing.
+func (d *Daemon) trouble() *api.Reason {
+	if d.full.Load() {
+		return &api.Reason{Code: string(api.CodeDiskFull), Message: conditionWords[api.CondDiskFull].sentence}
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"simpost/daemon/api"
+	"simpost/modem"
+)
+
+// This file keeps what comes in. The order is the point (invariant I2): the raw
+// octets are committed, then the one slot is deleted or the network is
+// acknowledged. What can't be read is kept raw, and deleted like the rest.
+
+// drain empties every memory of the modem. A message that can't be kept stays
+// where it is and is read again at the next poll.
+func (s *session) drain(ctx context.Context) error {
+	s.listDue, s.left = false, map[string]int{}
+	stored, err := s.m.List(ctx)
+	for _, st := range stored {
+		gone, err := s.keepAndDelete(ctx, st)
+		if err != nil {
+			return err
+		}
+		if !gone {
+			s.left[st.Memory]++
+			s.left["MT"]++ // a view of the others
+		}
+	}
+	if err != nil {
+		return s.listTrouble(err)
+	}
+	s.unreadable = false
+	return nil
+}
+
+// keepAndDelete says whether the slot is empty now.
+func (s *session) keepAndDelete(ctx context.Context, st modem.Stored) (gone bool, err error) {
+	if st.Status == storedUnsent || st.Status == storedSent {
+		return false, nil // a person's own draft on the SIM
+	}
+	row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)
+	if err != nil {
+		return false, s.storeResult(err)
+	}
+	if err := s.m.Delete(ctx, st.Memory, st.Index); err != nil {
+		s.fault("not-deleted", err)
+		return false, s.m.Err()
+	}
+	return true, s.storeResult(s.d.store.Deleted(time.Now(), row))
+}
+
+// Status of a stored message (TS 27.005 3.1): what a person wrote on this SIM.
+const (
+	storedUnsent = 2
+	storedSent   = 3
+)
+
+// direct keeps what the modem handed over without storing it, and then
+// acknowledges it where the modem waits for that.
+func (s *session) direct(ctx context.Context, d modem.Direct) error {
+	if d.Kind == "CBM" {
+		return nil // a broadcast to everybody in the cell, not a message to this SIM
+	}
+	if _, err := s.keep(d.PDU, d.Length, d.Kind, -1); err != nil {
+		return s.storeResult(err)
+	}
+	if s.m.Settings().CSMS != 1 {
+		return nil
+	}
+	if err := s.m.Ack(ctx, true); err != nil {
+		s.fault("not-acknowledged", err)
+		return s.m.Err()
+	}
+	return nil
+}
+
+// keep commits the raw octets with what can be read of them, and returns their row.
+func (s *session) keep(text string, length int, memory string, slot int) (int64, error) {
+	in := incoming(text, length)
+	in.Modem, in.SIM, in.Memory, in.Slot = s.cfg.Name, s.sim.ID, memory, slot
+	got, err := s.d.store.Receive(time.Now(), in, joinParts)
+	if err != nil {
+		return 0, err
+	}
+	if got.New {
+		s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.ReceivedPDU++ })
+		s.log.Info("kept", "kind", in.Kind, "row", got.Row, "message", got.Message)
+	}
+	return got.Row, nil
+}
+
+// listTrouble sorts an error of a sweep: a dead port ends the session, anything
+// else is a condition, and the next poll tries again.
+func (s *session) listTrouble(err error) error {
+	if dead := s.m.Err(); dead != nil {
+		return dead
+	}
+	s.unreadable, s.used = true, map[string]int{}
+	s.fault("memory-unreadable", err)
+	s.show()
+	return nil
+}

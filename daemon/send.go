@@ -1,0 +1,235 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"simpost/daemon/api"
+	"simpost/daemon/store"
+	"simpost/modem"
+	"simpost/pdu"
+)
+
+// submitGrace is how long an exchange past its ^Z may go on while the daemon
+// shuts down; the unit's TimeoutStopSec is longer.
+const submitGrace = 60 * time.Second
+
+// intent commits that a part is about to leave (invariant I1). modem.Send runs
+// commit while it waits for the prompt, on a goroutine of its own; close fixes
+// the outcome, so that a commit can't come after Send has returned.
+type intent struct {
+	mu      sync.Mutex
+	closed  bool
+	attempt int64
+	submit  func() (int64, error)
+}
+
+var errClosedIntent = errors.New("the exchange has ended")
+
+func (i *intent) commit() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return errClosedIntent
+	}
+	attempt, err := i.submit()
+	if err == nil {
+		i.attempt = attempt
+	}
+	return err
+}
+
+// committed is the attempt on disk, 0 if there is none yet.
+func (i *intent) committed() int64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.attempt
+}
+
+func (i *intent) close() int64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.closed = true
+	return i.attempt
+}
+
+// send sends one part and records what became of it. Its error ends the session.
+func (s *session) send(ctx context.Context, job store.Job) error {
+	ref := job.Ref
+	if ref < 0 {
+		ref = s.sim.NextRef
+	}
+	frame, err := outgoingFrame(job, ref)
+	if err != nil {
+		return s.unsendable(job, err)
+	}
+	in := &intent{submit: func() (int64, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return s.d.store.Submitting(time.Now(), store.Submit{Part: job.Part, SIM: s.sim.ID, Modem: s.cfg.Name, Ref: ref, Reason: retryReason(job)})
+	}}
+	exchange, done := sendContext(ctx, in)
+	mr, err := s.m.Send(exchange, frame, in.commit)
+	done()
+	attempt := in.close()
+	if attempt != 0 && job.Ref < 0 {
+		s.sim.NextRef = (ref + 1) % 256
+	}
+	if err == nil {
+		return s.sent(job, attempt, mr)
+	}
+	return s.notSent(ctx, job, attempt, asSendError(err))
+}
+
+// sendContext ends when ctx does, but leaves an exchange whose intent is
+// committed submitGrace more: its answer is worth more than a fast shutdown.
+func sendContext(ctx context.Context, in *intent) (context.Context, func()) {
+	exchange, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if in.committed() == 0 {
+			cancel()
+			return
+		}
+		t := time.NewTimer(submitGrace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel()
+		case <-exchange.Done():
+		}
+	})
+	return exchange, func() { stop(); cancel() }
+}
+
+// outgoingFrame is the frame of job: the stored TPDU under the message's
+// concatenation reference.
+func outgoingFrame(job store.Job, ref int) (pdu.Frame, error) {
+	t, err := pdu.DecodeMO(job.TPDU)
+	if err != nil {
+		return pdu.Frame{}, fmt.Errorf("read the stored part: %w", err)
+	}
+	submit, ok := t.(*pdu.Submit)
+	if !ok {
+		return pdu.Frame{}, fmt.Errorf("the stored part is a %T", t)
+	}
+	if job.Total > 1 {
+		if err := submit.UD.SetConcatRef(uint16(ref), false); err != nil {
+			return pdu.Frame{}, fmt.Errorf("number the part: %w", err)
+		}
+	}
+	tpdu, err := pdu.Encode(submit)
+	return pdu.Frame{TPDU: tpdu}, err
+}
+
+func retryReason(job store.Job) string {
+	switch {
+	case job.Resend:
+		return "the attempt before it may have been sent"
+	case job.Tries > 0:
+		return "the attempt before it was refused for a while"
+	}
+	return ""
+}
+
+// sent records a reference from the network.
+func (s *session) sent(job store.Job, attempt int64, mr byte) error {
+	s.d.queue.release(s.lane, job, true)
+	s.refused = nil
+	s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.SentParts++ })
+	return s.storeResult(s.d.store.Settle(time.Now(), store.Settle{Attempt: attempt, State: api.Submitted, MR: int(mr)}))
+}
+
+// notSent records a failed Send and says whether the session can go on.
+func (s *session) notSent(ctx context.Context, job store.Job, attempt int64, send *modem.SendError) error {
+	defer s.d.queue.release(s.lane, job, false)
+	now := time.Now()
+	v := afterSend(s.d.cfg.Send, send, job.Tries, now)
+	s.log.Warn("part not sent", "message", job.Message, "part", job.Seq, "outcome", v.reason.Code, "error", send)
+	if err := s.record(ctx, now, job, attempt, send, v); err != nil {
+		return err
+	}
+	if err := s.m.Err(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	s.suspect(job, send, v)
+	return s.resume(ctx, send)
+}
+
+// record writes the verdict on an attempt, or on a part without one.
+func (s *session) record(ctx context.Context, now time.Time, job store.Job, attempt int64, send *modem.SendError, v verdict) error {
+	var refusal *api.Error
+	switch {
+	case errors.As(send.Err, &refusal) && attempt == 0:
+		return s.refusedIntent(refusal)
+	case attempt == 0 && ctx.Err() != nil:
+		return nil // shutting down: it stays queued, as it was
+	case attempt == 0 && v.settle.State == api.Failed:
+		return s.unsendable(job, send)
+	case attempt == 0:
+		return s.storeResult(s.d.store.Pause(now, job.Part, v.settle.RetryAt, v.reason))
+	case v.notSent:
+		return s.storeResult(s.d.store.NotSent(now, attempt, v.settle.RetryAt, v.reason))
+	}
+	if v.settle.State == api.Unknown {
+		s.open[send.Seq] = attempt
+	}
+	v.settle.Attempt = attempt
+	return s.storeResult(s.d.store.Settle(now, v.settle))
+}
+
+// refusedIntent handles a store that did not commit the intent: nothing was sent.
+func (s *session) refusedIntent(refusal *api.Error) error {
+	if refusal.Code == api.CodeConflict || refusal.Code == api.CodeTooLate || refusal.Code == api.CodeNotFound {
+		return nil // cancelled meanwhile
+	}
+	return s.storeResult(refusal)
+}
+
+// unsendable gives up on a part that can't be put on the wire.
+func (s *session) unsendable(job store.Job, cause error) error {
+	defer s.d.queue.release(s.lane, job, false)
+	s.log.Error("part cannot be sent", "message", job.Message, "part", job.Seq, "error", cause)
+	return s.storeResult(s.d.store.GiveUp(time.Now(), job.Part, api.Reason{Code: "not-sendable", Message: cause.Error()}))
+}
+
+// suspect pauses a modem whose network refuses everybody, or that says that a
+// person is needed.
+func (s *session) suspect(job store.Job, send *modem.SendError, v verdict) {
+	if v.pause > 0 {
+		s.pause(api.CondRefused, v.pause)
+		return
+	}
+	if send.Outcome != modem.Rejected || send.Class == modem.Temporary {
+		return
+	}
+	if s.refused == nil {
+		s.refused = map[string]bool{}
+	}
+	s.refused[job.To] = true
+	if len(s.refused) >= refusedRow {
+		s.refused = nil
+		s.pause(api.CondRefused, operatorPause)
+	}
+}
+
+// resume proves that the modem still talks, and then starts the quarantine of
+// what may have been sent.
+func (s *session) resume(ctx context.Context, send *modem.SendError) error {
+	if send.Outcome == modem.Rejected {
+		return nil // it just answered
+	}
+	if err := s.m.Ping(ctx); err != nil {
+		return fmt.Errorf("after a send that failed: %w", err)
+	}
+	if send.Outcome != modem.Unknown {
+		return nil
+	}
+	return s.storeResult(s.d.store.Quarantine(time.Now(), s.sim.ID, time.Now().Add(s.d.quarantine())))
+}

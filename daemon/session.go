@@ -1,0 +1,335 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"simpost/configs"
+	"simpost/daemon/api"
+	"simpost/daemon/store"
+	"simpost/modem"
+)
+
+// A session is the work with one modem while its port works: straight-line code
+// that sends, receives and polls, and returns when anything makes it doubt the
+// modem. The supervisor opens it again. One goroutine runs it, and nothing else
+// touches the modem.
+
+// statusEvery is how many polls lie between two looks at registration and signal.
+const statusEvery = 40
+
+var (
+	errRebooted   = errors.New("the modem restarted by itself")
+	errSIMChanged = errors.New("the SIM card was pulled or locked")
+)
+
+// session is owned by the goroutine that runs it.
+type session struct {
+	d    *Daemon
+	cfg  configs.Modem
+	log  *slog.Logger
+	m    *modem.Modem
+	sim  store.SIM
+	lane *lane
+
+	status     modem.Status
+	sending    bool // the lane has joined the queue
+	listDue    bool // a sweep is wanted now
+	unreadable bool
+	full       bool
+	paused     time.Time // nothing is sent before
+	pausedFor  api.ConditionCode
+	nextPoll   time.Time
+	nextSweep  time.Time
+	polls      int
+	used       map[string]int   // of each memory, at the last poll
+	left       map[string]int   // of each memory, after the last sweep: a person's drafts, or what can't be deleted
+	refused    map[string]bool  // numbers refused in a row
+	open       map[uint64]int64 // exchange -> unknown attempt, for late evidence
+}
+
+// run works until ctx ends (nil) or the modem can't be trusted (an error).
+func (s *session) run(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end()
+	for ctx.Err() == nil {
+		if err := s.turn(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin makes the modem and its SIM known, starts the quarantine of what an
+// earlier session left open, and asks for a first sweep.
+func (s *session) begin(ctx context.Context) error {
+	id, set := s.m.Identity(), s.m.Settings()
+	sim, err := s.d.store.Seen(time.Now(), store.Identity{Modem: s.cfg.Name, IMEI: id.IMEI, IMSI: id.IMSI, ICCID: id.ICCID,
+		Manufacturer: id.Manufacturer, Model: id.Model, Revision: id.Revision})
+	if err != nil {
+		return fmt.Errorf("record the modem: %w", err)
+	}
+	s.sim, s.open, s.used = sim, map[uint64]int64{}, map[string]int{}
+	s.lane = &lane{name: s.cfg.Name, sim: sim.ID, waker: make(chan struct{}, 1)}
+	s.d.board.identify(s.cfg.Name, id, set)
+	s.log.Info("modem is up", "manufacturer", id.Manufacturer, "model", id.Model, "profile", set.Profile, "indications", set.CNMI)
+	s.listDue, s.nextSweep = true, time.Now().Add(s.d.cfg.Receive.Sweep)
+	s.nextPoll = time.Now().Add(s.d.cfg.Receive.Poll)
+	if err := s.d.store.Quarantine(time.Now(), sim.ID, time.Now().Add(s.d.quarantine())); err != nil {
+		return fmt.Errorf("start the quarantine: %w", err)
+	}
+	return s.look(ctx)
+}
+
+// end takes the modem out of the queue. What is unknown waits for its return.
+func (s *session) end() {
+	s.d.queue.leave(s.lane)
+	if err := s.d.store.Quarantine(time.Now(), s.sim.ID, time.Time{}); err != nil {
+		s.log.Error("quarantine not stopped", "error", err)
+	}
+}
+
+// turn does the most urgent thing there is to do, or waits for one.
+func (s *session) turn(ctx context.Context) error {
+	if err := s.news(ctx); err != nil {
+		return err
+	}
+	now := time.Now()
+	switch {
+	case s.listDue:
+		return s.drain(ctx)
+	case !now.Before(s.nextPoll):
+		return s.poll(ctx)
+	}
+	if s.maySend(now) {
+		job, ok, err := s.d.queue.claim(s.lane, now)
+		if err != nil {
+			return s.storeResult(err)
+		}
+		if ok {
+			return s.send(ctx, job)
+		}
+	}
+	return s.wait(ctx, now)
+}
+
+// wait sleeps until there is something to do.
+func (s *session) wait(ctx context.Context, now time.Time) error {
+	t := time.NewTimer(s.sleep(now))
+	defer t.Stop()
+	s.d.queue.idle(s.lane, s.maySend(now))
+	defer s.d.queue.idle(s.lane, false)
+	select {
+	case <-ctx.Done():
+	case <-s.lane.waker:
+	case <-s.m.Wake():
+	case <-s.m.Done():
+		return s.m.Err()
+	case <-t.C:
+	}
+	return nil
+}
+
+// sleep is how long there is nothing to do unless somebody wakes the session.
+func (s *session) sleep(now time.Time) time.Duration {
+	until := s.nextPoll
+	if s.paused.After(now) && s.paused.Before(until) {
+		until = s.paused
+	}
+	if s.maySend(now) {
+		due, ok, err := s.d.queue.nextDue(s.lane, now)
+		if err == nil && ok && due.Before(until) {
+			until = due
+		}
+	}
+	return until.Sub(now)
+}
+
+func (s *session) maySend(now time.Time) bool {
+	return s.sending && !now.Before(s.paused)
+}
+
+// news handles what the modem said outside commands.
+func (s *session) news(ctx context.Context) error {
+	taken := s.m.Take()
+	for _, d := range taken.Direct {
+		if err := s.direct(ctx, d); err != nil {
+			return err
+		}
+	}
+	for _, e := range taken.Late {
+		if err := s.evidence(e); err != nil {
+			return err
+		}
+	}
+	if taken.Rebooted {
+		return errRebooted
+	}
+	if taken.SIM {
+		return s.checkSIM(ctx)
+	}
+	if len(taken.Memories) > 0 || len(taken.Full) > 0 || taken.Missed > 0 {
+		s.listDue = true
+	}
+	if taken.Network {
+		return s.look(ctx)
+	}
+	return nil
+}
+
+// evidence settles an unknown attempt by an answer that came late.
+func (s *session) evidence(e modem.Evidence) error {
+	attempt := s.open[e.Seq]
+	if attempt == 0 || e.MR < 0 {
+		return nil
+	}
+	delete(s.open, e.Seq)
+	return s.storeResult(s.d.store.Evidence(time.Now(), attempt, store.Settle{Attempt: attempt, State: api.Submitted,
+		MR: e.MR, Evidence: "a late answer of the modem"}))
+}
+
+// checkSIM looks again at a SIM that the modem says has changed: a pulled card
+// ends the session, and the next one finds out which card is there.
+func (s *session) checkSIM(ctx context.Context) error {
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	if s.status.SIM != "READY" {
+		return errSIMChanged
+	}
+	return nil
+}
+
+// poll is the truth that URCs only hurry: one cheap question, and a sweep when
+// its answer has changed, or an hour is over.
+func (s *session) poll(ctx context.Context) error {
+	now := time.Now()
+	s.nextPoll = now.Add(s.d.cfg.Receive.Poll)
+	s.polls++
+	if !s.sending || s.polls%statusEvery == 0 {
+		if err := s.look(ctx); err != nil {
+			return err
+		}
+	}
+	counts, err := s.m.Counts(ctx)
+	if err != nil {
+		return fmt.Errorf("poll: %w", err)
+	}
+	s.d.board.answered(s.cfg.Name, time.Now(), counts)
+	s.full = full(counts)
+	if s.arrived(counts) || s.full {
+		s.listDue = true
+	}
+	if !now.Before(s.nextSweep) {
+		s.listDue, s.nextSweep = true, now.Add(s.d.cfg.Receive.Sweep)
+		return s.rearm(ctx)
+	}
+	s.show()
+	return nil
+}
+
+// rearm asks whether the modem still announces what arrives: it may have stopped
+// without a word (TS 27.005 3.4.1).
+func (s *session) rearm(ctx context.Context) error {
+	lost, err := s.m.Rearm(ctx)
+	if lost {
+		s.log.Warn("the modem had stopped announcing messages")
+	}
+	if err != nil {
+		return fmt.Errorf("check the indications: %w", err)
+	}
+	return nil
+}
+
+// arrived says whether a memory holds more than what a sweep left there, and not
+// what it held at the last poll: some modems count messages that nobody can read.
+func (s *session) arrived(counts []modem.MemoryCount) bool {
+	news := false
+	for _, c := range counts {
+		if c.Used > s.left[c.Memory] && c.Used != s.used[c.Memory] {
+			news = true
+		}
+		s.used[c.Memory] = c.Used
+	}
+	return news
+}
+
+// look reads registration and signal, and joins or leaves the queue by them.
+func (s *session) look(ctx context.Context) error {
+	st, err := s.m.Status(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for the status: %w", err)
+	}
+	s.status = st
+	s.d.board.status(s.cfg.Name, time.Now(), st)
+	able := st.CanSend && s.m.Settings().SMSC != ""
+	switch {
+	case able && !s.sending:
+		s.d.queue.join(s.lane)
+	case !able && s.sending:
+		s.d.queue.leave(s.lane)
+	}
+	s.sending = able
+	s.show()
+	return nil
+}
+
+// pause stops sending for a while, for a reason that people can read.
+func (s *session) pause(code api.ConditionCode, d time.Duration) {
+	s.paused, s.pausedFor = time.Now().Add(d), code
+	s.show()
+}
+
+// show tells the board the condition the modem is in: the first that applies.
+func (s *session) show() {
+	now := time.Now()
+	code := registrationCondition(s.status)
+	switch {
+	case s.d.full.Load():
+		code = api.CondDiskFull
+	case s.status.CanSend && s.m.Settings().SMSC == "":
+		code = api.CondNoSMSC
+	case s.full:
+		code = api.CondMemoryFull
+	case s.unreadable:
+		code = api.CondUnreadable
+	case now.Before(s.paused):
+		code = s.pausedFor
+	}
+	s.d.setCondition(s.cfg.Name, code, nil)
+}
+
+// fault notes what went wrong without ending the session.
+func (s *session) fault(code string, err error) {
+	s.log.Warn("modem trouble", "code", code, "error", err)
+	s.d.board.fault(s.cfg.Name, api.Reason{Code: code, Message: err.Error()})
+}
+
+// storeResult says whether the session can go on after err: a full disk pauses
+// all sending until there is room, and any other failure of the store ends it.
+func (s *session) storeResult(err error) error {
+	var refusal *api.Error
+	if errors.As(err, &refusal) && refusal.Code == api.CodeDiskFull {
+		s.d.diskFull()
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
+}
+
+// full says whether a memory has no free slot.
+func full(counts []modem.MemoryCount) bool {
+	for _, c := range counts {
+		if c.Total > 0 && c.Used >= c.Total {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"simpost/configs"
+	"simpost/daemon/api"
+	"simpost/hw"
+	"simpost/modem"
+)
+
+// A supervisor keeps one configured modem at work: it opens the device, runs a
+// session, and when the session returns, for whatever reason, opens it again.
+// It never gives up: the cause is a condition that people can read, and unplug,
+// reboot and a stuck port are all "the session returned".
+
+const (
+	resetAfter = 3 // sessions in a row that got stuck before the modem is told to restart
+	worked     = time.Minute
+)
+
+// supervise runs until ctx ends.
+func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
+	log := d.log.With("modem", mc.Name)
+	failures := 0
+	for ctx.Err() == nil {
+		start := time.Now()
+		err := d.attend(ctx, mc, failures >= resetAfter)
+		if ctx.Err() != nil {
+			break
+		}
+		if time.Since(start) >= worked {
+			failures = 0
+		}
+		failures++
+		code := conditionOf(err)
+		delay := reopenDelay(code, failures)
+		log.Warn("session ended", "condition", code, "error", err, "again_in", delay)
+		d.setCondition(mc.Name, code, err)
+		d.await(ctx, mc, code, delay)
+	}
+	d.setCondition(mc.Name, api.CondStopping, nil)
+	return nil
+}
+
+// attend opens the device and the modem and works with it until it fails.
+func (d *Daemon) attend(ctx context.Context, mc configs.Modem, reset bool) error {
+	port, err := d.open(hw.Port{Path: mc.Device, Baud: mc.Baud})
+	if err != nil {
+		return err
+	}
+	d.setCondition(mc.Name, api.CondStarting, nil)
+	m, err := modem.Open(ctx, port, d.modemConfig(mc))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if reset {
+		d.log.Warn("restarting the modem", "modem", mc.Name)
+		return errors.Join(errRebooted, m.Reset(ctx))
+	}
+	s := &session{d: d, cfg: mc, m: m, log: d.log.With("modem", mc.Name)}
+	return s.run(ctx)
+}
+
+// await waits before the next try: for the device to appear, or for delay.
+func (d *Daemon) await(ctx context.Context, mc configs.Modem, code api.ConditionCode, delay time.Duration) {
+	limit, cancel := context.WithTimeout(ctx, delay)
+	defer cancel()
+	if d.Open == nil && (code == api.CondNoDevice || code == api.CondUnplugged) {
+		if hw.Wait(limit, mc.Device) == nil && code == api.CondNoDevice {
+			return
+		}
+	}
+	<-limit.Done()
+}
+
+func (d *Daemon) modemConfig(mc configs.Modem) modem.Config {
+	c := modem.Config{Name: mc.Name, Profile: mc.Profile, SMSC: mc.SMSC}
+	c.Limits.Answer = d.cfg.Send.AnswerTimeout
+	if mc.PINFile == "" {
+		return c
+	}
+	c.PIN = func() (string, error) { return readPIN(mc.PINFile) }
+	c.Guard = d.pinGuard(mc.PINFile)
+	return c
+}
+
+func readPIN(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the PIN: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// pinGuard makes the memory of tried PINs durable: a PIN that failed once on a
+// SIM is never entered there again, even across a crash in the middle of it.
+func (d *Daemon) pinGuard(path string) modem.PINGuard {
+	hash := func() [32]byte {
+		pin, _ := readPIN(path)
+		return sha256.Sum256([]byte(pin))
+	}
+	return modem.PINGuard{
+		Tried:  func(iccid string) bool { tried, err := d.store.PINTried(iccid, hash()); return tried || err != nil },
+		Trying: func(iccid string) error { return d.store.PINTrying(time.Now(), iccid, hash()) },
+		Worked: func(iccid string) error { return d.store.PINWorked(time.Now(), iccid, hash()) },
+	}
+}
