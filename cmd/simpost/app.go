@@ -69,9 +69,9 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.socket, "socket", "", "the daemon's `socket` (default $SIMPOST_SOCKET, or "+api.DefaultSocket+")")
 	flags.BoolVar(&a.json, "json", false, "print the API's JSON")
 	root.AddCommand(
-		a.send(), a.inbox(), a.messages(), a.show(), a.cancel(), a.resolve(),
+		a.serve(), a.demo(), a.send(), a.inbox(), a.messages(), a.show(), a.cancel(), a.resolve(),
 		a.modems(), a.events(), a.segment(), a.backup(),
-		a.pdu(), a.configCommand(), a.version(),
+		a.pdu(), a.configCommand(), a.emulate(), a.doctor(), a.version(),
 	)
 	return root
 }

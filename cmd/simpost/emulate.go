@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"simpost/hw"
+	"simpost/modem/emulator"
+)
+
+// maxEmulated bounds --modems: each is a pseudo-terminal and two goroutines.
+const maxEmulated = 64
+
+type emulateFlags struct {
+	modems       int
+	profiles     []string
+	link         string
+	faults       []string
+	phones       []string
+	seed         uint64
+	latency      time.Duration
+	baud         int
+	pin          string
+	record       string
+	trace        bool
+	listFaults   bool
+	listProfiles bool
+}
+
+func (a *app) emulate() *cobra.Command {
+	var f emulateFlags
+	cmd := &cobra.Command{
+		Use:   "emulate",
+		Short: "emulate modems on pseudo-terminals, for any program that drives modems",
+		Long: `Emulate modems on pseudo-terminals, joined by a network with a service centre that
+delivers between them and to phones. Every modem is a line on standard output: its
+link, its number and its profile. It runs until Ctrl-C.
+
+A fault is NAME or NAME:KEY=VALUE,... with the keys after (chances that pass first),
+times (how often it acts; 0 is always), probability, delay, accept (the network takes
+the message all the same) and modem (only the one of this name).
+
+A phone is NUMBER or NUMBER:BEHAVIOUR[:DELAY]; it answers, or is unreachable, rejects,
+is slow, is silent (no report), or replies with what it was sent. Numbers without a
+phone answer.`,
+		Example: `  simpost emulate --modems 2 --profile sim800 --link ./modem%d
+  simpost emulate --fault prompt.late:delay=5s,times=1 --record -`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runEmulate(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&f.modems, "modems", 1, "how `many`")
+	flags.StringSliceVar(&f.profiles, "profile", []string{"generic"}, "the `kinds` of modem, in turn")
+	flags.StringVar(&f.link, "link", "./modem%d", "`name` of the links to the pseudo-terminals; %d is 0, 1, ...")
+	flags.StringArrayVar(&f.faults, "fault", nil, "`fault` to switch on; repeat it for more")
+	flags.StringSliceVar(&f.phones, "phones", nil, "`phones` on the network")
+	flags.Uint64Var(&f.seed, "seed", 0, "`seed` of everything random")
+	flags.DurationVar(&f.latency, "latency", 0, "how long the network takes to answer a sent message")
+	flags.IntVar(&f.baud, "baud", 0, "line speed in `bits` per second; 0 is as fast as it goes")
+	flags.StringVar(&f.pin, "pin", "", "the SIM cards ask for this `PIN`")
+	flags.StringVar(&f.record, "record", "", "write every accepted message as a line of JSON to `file` (- is standard output)")
+	flags.BoolVar(&f.trace, "trace", false, "print what goes over the lines on standard error")
+	flags.BoolVar(&f.listFaults, "list-faults", false, "list the faults and end")
+	flags.BoolVar(&f.listProfiles, "list-profiles", false, "list the kinds of modem and end")
+	completions(cmd, "profile", emulator.Profiles()...)
+	return cmd
+}
+
+func (a *app) runEmulate(ctx context.Context, f emulateFlags) error {
+	switch {
+	case f.listFaults:
+		return a.printFaults()
+	case f.listProfiles:
+		_, err := fmt.Fprintln(a.out, strings.Join(emulator.Profiles(), "\n"))
+		return err
+	case f.modems < 1 || f.modems > maxEmulated:
+		return usagef("--modems is 1 to %d, not %d", maxEmulated, f.modems)
+	case f.modems > 1 && !strings.Contains(f.link, "%d"):
+		return usagef("--link needs a %%d where the number of the modem goes")
+	}
+	for _, p := range f.profiles {
+		if !slices.Contains(emulator.Profiles(), p) {
+			return hinted(usagef("there is no profile %q", p), "simpost emulate --list-profiles shows all")
+		}
+	}
+	n := emulator.NewNetwork(emulator.NetworkConfig{Latency: f.latency, Seed: f.seed})
+	defer n.Close()
+	for _, p := range f.phones {
+		c, err := parsePhone(p)
+		if err != nil {
+			return err
+		}
+		n.NewPhone(c)
+	}
+	modems, err := a.newModems(n, f)
+	if err != nil {
+		return err
+	}
+	return a.serveModems(ctx, n, modems, f)
+}
+
+func (a *app) printFaults() error {
+	if a.json {
+		return a.printJSON(emulator.Faults())
+	}
+	var rows [][]string
+	for _, f := range emulator.Faults() {
+		rows = append(rows, []string{f.Name, f.Sentence})
+	}
+	return table(a.out, "FAULT WHAT", rows)
+}
+
+// newModems puts the modems on the network and switches their faults on.
+func (a *app) newModems(n *emulator.Network, f emulateFlags) ([]*emulator.Modem, error) {
+	var modems []*emulator.Modem
+	for i := range f.modems {
+		c := emulator.Config{Profile: f.profiles[i%len(f.profiles)], PIN: f.pin, LineSpeed: f.baud, Latency: f.latency, Seed: f.seed}
+		if f.trace {
+			c.Trace = a.traceLine
+		}
+		modems = append(modems, n.NewModem(c))
+	}
+	for _, s := range f.faults {
+		name, only, c, err := parseFault(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range modems {
+			if only != "" && only != m.Name() {
+				continue
+			}
+			if err := m.Fault(name, c); err != nil {
+				return nil, hinted(usagef("there is no fault %q", name), "simpost emulate --list-faults shows all")
+			}
+		}
+	}
+	return modems, nil
+}
+
+func (a *app) traceLine(modem string, toModem bool, line string) {
+	arrow := "<"
+	if toModem {
+		arrow = ">"
+	}
+	fmt.Fprintf(a.err, "%s %s %s\n", modem, arrow, strconv.Quote(line))
+}
+
+// parseFault reads NAME:KEY=VALUE,...
+func parseFault(s string) (name, modem string, c emulator.FaultConfig, err error) {
+	name, args, _ := strings.Cut(s, ":")
+	for _, arg := range strings.Split(args, ",") {
+		if arg == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(arg, "=")
+		var err error
+		switch key {
+		case "after":
+			c.After, err = strconv.Atoi(value)
+		case "times":
+			c.Times, err = strconv.Atoi(value)
+		case "probability":
+			c.Probability, err = strconv.ParseFloat(value, 64)
+		case "delay":
+			c.Delay, err = time.ParseDuration(value)
+		case "accept":
+			c.Accept, err = value == "" || value == "true", nil
+		case "modem":
+			modem = value
+		default:
+			return "", "", c, usagef("--fault %s: no key %q; there are after, times, probability, delay, accept and modem", s, key)
+		}
+		if err != nil {
+			return "", "", c, usagef("--fault %s: %q is no value of %s", s, value, key)
+		}
+	}
+	return name, modem, c, nil
+}
+
+// parsePhone reads NUMBER[:BEHAVIOUR[:DELAY]].
+func parsePhone(s string) (emulator.PhoneConfig, error) {
+	number, rest, _ := strings.Cut(s, ":")
+	behaviour, delay, _ := strings.Cut(rest, ":")
+	c := emulator.PhoneConfig{Number: number, Behaviour: emulator.Behaviour(behaviour)}
+	known := []emulator.Behaviour{"", emulator.Answer, emulator.Unreachable, emulator.Reject, emulator.Slow, emulator.Silent}
+	switch {
+	case behaviour == "reply":
+		c.Behaviour = emulator.Answer
+		c.Reply = func(j emulator.Joined) string { return j.Text }
+	case !slices.Contains(known, c.Behaviour):
+		return c, usagef("--phones %s: a phone answers, or is unreachable, reject, slow, silent or reply, not %q", s, behaviour)
+	}
+	if delay != "" {
+		var err error
+		if c.Delay, err = time.ParseDuration(delay); err != nil {
+			return c, usagef("--phones %s: %q is no delay", s, delay)
+		}
+	}
+	return c, nil
+}
+
+// serveModems runs the pseudo-terminals until ctx ends.
+func (a *app) serveModems(ctx context.Context, n *emulator.Network, modems []*emulator.Modem, f emulateFlags) error {
+	record, done, err := a.openRecord(f.record)
+	if err != nil {
+		return err
+	}
+	defer done()
+	g, ctx := errgroup.WithContext(ctx)
+	if record != nil {
+		events := n.Watch(ctx)
+		g.Go(func() error { return writeRecord(n, events, record) })
+	}
+	links := a.out
+	if f.record == "-" {
+		links = a.err
+	}
+	for i, m := range modems {
+		link := strings.ReplaceAll(f.link, "%d", strconv.Itoa(i))
+		g.Go(func() error { return m.ServePTY(ctx, link) })
+		if hw.Wait(ctx, link) == nil {
+			fmt.Fprintf(links, "%s %s %s\n", link, m.Number(), f.profiles[i%len(f.profiles)])
+		}
+	}
+	return g.Wait()
+}
+
+func (a *app) openRecord(name string) (io.Writer, func(), error) {
+	switch name {
+	case "":
+		return nil, func() {}, nil
+	case "-":
+		return a.out, func() {}, nil
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return file, func() { _ = file.Close() }, nil
+}
+
+// acceptedLine is a line of --record.
+type acceptedLine struct {
+	Seq   int       `json:"seq"`
+	At    time.Time `json:"at"`
+	Modem string    `json:"modem"`
+	IMSI  string    `json:"imsi"`
+	From  string    `json:"from"`
+	To    string    `json:"to"`
+	MR    byte      `json:"mr"`
+	Ref   int       `json:"ref"`
+	Total int       `json:"total"`
+	Part  int       `json:"part"`
+	Text  string    `json:"text"`
+	TPDU  string    `json:"tpdu"`
+}
+
+// writeRecord writes a line for every message that the network accepts.
+func writeRecord(n *emulator.Network, events func(func(emulator.Event) bool), w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	written := 0
+	for e := range events {
+		if e.Kind != emulator.Accepted {
+			continue
+		}
+		all := n.Record()
+		for _, s := range all[written:] {
+			if err := enc.Encode(acceptedLine{
+				Seq: s.Seq, At: s.At, Modem: s.Modem, IMSI: s.IMSI, From: s.From, To: s.To, MR: s.MR,
+				Ref: s.ConcatRef, Total: s.Total, Part: s.Part, Text: s.Text, TPDU: hex.EncodeToString(s.TPDU),
+			}); err != nil {
+				return fmt.Errorf("write the record: %w", err)
+			}
+		}
+		written = len(all)
+	}
+	return nil
+}

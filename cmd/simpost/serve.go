@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"simpost/daemon"
+)
+
+func (a *app) serve() *cobra.Command {
+	var debug bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "run the daemon",
+		Long: `Run the daemon: own the configured modems, send, receive, and answer on the socket.
+
+SIGTERM or Ctrl-C ends it in order, which can take a minute if a modem is in the
+middle of sending; a second one ends it at once, which loses nothing either.`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runServe(cmd.Context(), debug)
+		},
+	}
+	cmd.Flags().BoolVar(&debug, "debug", false, "log more")
+	return cmd
+}
+
+func (a *app) runServe(ctx context.Context, debug bool) error {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
+	if a.socket != "" {
+		cfg.API.Socket = a.socket
+	}
+	log := newLog(a.err, debug)
+	d := daemon.New(cfg, buildInfo().Version, log)
+	d.Serving = func() {
+		log.Info("serving", "socket", cfg.API.Socket, "database", cfg.Database, "modems", len(cfg.Modems))
+		notify(log, "READY=1")
+	}
+	context.AfterFunc(ctx, func() { notify(log, "STOPPING=1") })
+	return d.Run(ctx)
+}
+
+// newLog writes text, without times where the journal adds them.
+func newLog(w io.Writer, debug bool) *slog.Logger {
+	opts := &slog.HandlerOptions{}
+	if debug {
+		opts.Level = slog.LevelDebug
+	}
+	if isJournal(w) {
+		opts.ReplaceAttr = func(groups []string, attr slog.Attr) slog.Attr {
+			if len(groups) == 0 && attr.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return attr
+		}
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// isJournal compares w with what systemd says it connected: the variable alone is
+// inherited by programs whose output goes elsewhere (systemd.exec(5)).
+func isJournal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false
+	}
+	return os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// notify tells systemd how the service is, if it asked to be told (sd_notify(3)).
+func notify(log *slog.Logger, state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	conn, err := net.Dial("unixgram", path)
+	if err == nil {
+		defer conn.Close()
+		_, err = conn.Write([]byte(state))
+	}
+	if err != nil {
+		log.Warn("systemd was not told", "state", state, "error", err)
+	}
+}
