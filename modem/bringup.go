@@ -28,6 +28,8 @@ var numberGrammar = regexp.MustCompile(`^\+?[0-9]{1,20}$`)
 // rouse leaves a prompt that a crash may have left open (ESC, never ^Z) and a mode without words (ATV0). Nothing waits
 // for these answers.
 func (m *Modem) rouse(ctx context.Context, w io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Command)
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { m.conn.Close() }) // frees a Write that the port does not take
 	defer stop()
 	for _, s := range []string{"\x1b", "\r", "ATE0V1\r"} {
@@ -227,7 +229,7 @@ func (m *Modem) pduMode(ctx context.Context) error {
 	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
 		_, err := m.ask(ctx, "+CMGF=0")
 		if err == nil {
-			err = m.Ping(ctx)
+			err = m.inPDUMode(ctx)
 		}
 		tries++
 		return err == nil || !starting(err) && tries >= pduTries || m.conn.Err() != nil, err

@@ -19,14 +19,17 @@ type Stored struct {
 var ErrEmpty = errors.New("slot is empty")
 
 // Counts is the cheap poll: one AT+CPMS?. It tells of the memories in force, which are all where the modem lets mem2
-// differ; the others are seen by List.
+// differ; the others are seen by List. Memories that changed by themselves are a silent reboot: Taken.Rebooted.
 func (m *Modem) Counts(ctx context.Context) ([]MemoryCount, error) {
 	v, err := m.query(ctx, "+CPMS?", "+CPMS")
 	if err != nil {
 		return nil, fmt.Errorf("count messages: %w", err)
 	}
 	counts, mems := parseCounts(v)
-	m.mems = mems
+	if m.told && mems != m.mems {
+		m.news.rebooted()
+	}
+	m.mems, m.told = mems, true
 	return counts, nil
 }
 
@@ -39,7 +42,7 @@ func (m *Modem) List(ctx context.Context) ([]Stored, error) {
 	}
 	var all []Stored
 	var errs []error
-	for _, mem := range m.set.Memories {
+	for _, mem := range inFront(m.set.Memories, m.mems[0]) {
 		got, err := m.sweep(ctx, mem, counts)
 		all = append(all, got...)
 		if err != nil {

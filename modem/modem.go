@@ -90,10 +90,12 @@ type Modem struct {
 	set     Settings
 	news    *news
 
-	mems    [3]string       // CPMS in force, "" where not known
-	arity   int             // how many memories AT+CPMS= takes on this modem
-	scan    map[string]bool // memories whose CMGL is not to be trusted
-	phantom map[string]int  // messages CPMS counts and nobody can read
+	mems     [3]string       // CPMS in force, "" where not known
+	told     bool            // mems are CPMS?'s own words, and nothing was set since
+	arity    int             // how many memories AT+CPMS= takes on this modem
+	asksCNMI bool            // CNMI? reads back what CNMI= set
+	scan     map[string]bool // memories whose CMGL is not to be trusted
+	phantom  map[string]int  // messages CPMS counts and nobody can read
 }
 
 // Open takes the port, brings the modem up to message indications (MODEMS 1.4) and does not wait for a network. It owns
@@ -158,17 +160,27 @@ func (m *Modem) query(ctx context.Context, cmd, name string) (string, error) {
 
 var errNoLine = errors.New("answered OK without the line that was asked for")
 
-// Ping is a round trip whose answer can't be taken for an older one, and shows whether the modem still is in PDU mode:
-// after a silent reboot it is not.
+var errReset = errors.New("the modem lost its settings: it was reset, open it again")
+
+// Ping is a round trip whose answer can't be taken for an older one, and shows whether the settings still are in force:
+// after a silent reboot they are not. It asks for the indications where they can be asked for, else for PDU mode.
 func (m *Modem) Ping(ctx context.Context) error {
+	if !m.asksCNMI {
+		return m.inPDUMode(ctx)
+	}
+	v, err := m.query(ctx, "+CNMI?", "+CNMI")
+	if err == nil && !sameCNMI(v, m.set.CNMI) {
+		err = errReset
+	}
+	return err
+}
+
+func (m *Modem) inPDUMode(ctx context.Context) error {
 	v, err := m.query(ctx, "+CMGF?", "+CMGF")
-	if err != nil {
-		return err
+	if err == nil && v != "0" {
+		err = errReset
 	}
-	if v != "0" {
-		return errors.New("modem left PDU mode: it was reset, open it again")
-	}
-	return nil
+	return err
 }
 
 // Reset restarts the modem (AT+CFUN=1,1 or the vendor's command). The modem goes away; close it and open it again.

@@ -41,6 +41,7 @@ func (m *Modem) storage(ctx context.Context) error {
 	if receive != "" {
 		m.selectMemory(ctx, receive)
 	}
+	m.counts(ctx)
 	return nil
 }
 
@@ -51,7 +52,7 @@ func (m *Modem) counts(ctx context.Context) ([]MemoryCount, [3]string) {
 		return nil, [3]string{}
 	}
 	counts, mems := parseCounts(v)
-	m.mems = mems
+	m.mems, m.told = mems, true
 	return counts, mems
 }
 
@@ -168,7 +169,7 @@ func (m *Modem) selectMemory(ctx context.Context, mem string) (used, total int, 
 		}
 		set = append(set, also)
 	}
-	m.mems[0] = "" // not known until the modem says so
+	m.mems[0], m.told = "", false // not known until the modem says so
 	v, err := m.query(ctx, cpms(set), "+CPMS")
 	if err != nil && !errors.Is(err, errNoLine) {
 		return -1, -1, fmt.Errorf("select memory %s: %w", mem, err)
@@ -214,7 +215,8 @@ func (m *Modem) setCNMI(ctx context.Context, rung string) bool {
 	if err != nil {
 		return refused(err) // it can be set but not asked for
 	}
-	return sameCNMI(v, rung)
+	m.asksCNMI = sameCNMI(v, rung)
+	return m.asksCNMI
 }
 
 // sameCNMI compares mode, mt, bm and ds; bfr says only what happens to what was buffered.

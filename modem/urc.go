@@ -109,6 +109,14 @@ func (n *news) sawBoot() {
 	n.booting = true
 }
 
+// rebooted is a reboot that was noticed by its effects.
+func (n *news) rebooted() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.taken.Rebooted = true
+	n.ring()
+}
+
 // sawReady says whether the modem announced that its message store is ready.
 func (n *news) sawReady() bool {
 	n.mu.Lock()

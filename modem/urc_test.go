@@ -105,21 +105,31 @@ func TestNothingIsUnbounded(t *testing.T) {
 }
 
 func TestPingTellsAReset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newScript(t)
-		m := s.mustOpen(Config{})
-		if err := m.Ping(t.Context()); err != nil {
-			t.Error(err)
-		}
-		s.answers["+CMGF?"] = "+CMGF: 1|OK"
-		if m.Ping(t.Context()) == nil {
-			t.Error("text mode is not noticed")
-		}
-		s.answers["+CMGF?"] = "OK"
-		if m.Ping(t.Context()) == nil {
-			t.Error("a bare OK is no answer")
-		}
-	})
+	for name, c := range map[string]struct {
+		cnmi, cmgf string // answers
+		ok         bool
+	}{
+		"as it was":           {"+CNMI: 2,1,0,1,0|OK", "", true},
+		"reset":               {"+CNMI: 0,0,0,0,0|OK", "", false},
+		"a bare OK":           {"OK", "", false},
+		"only CMGF, as it is": {"ERROR", "+CMGF: 0|OK", true},
+		"only CMGF, reset":    {"ERROR", "+CMGF: 1|OK", false},
+		"only CMGF, bare OK":  {"ERROR", "OK", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScript(t)
+				if c.cmgf != "" {
+					s.answers["+CNMI?"] = c.cnmi
+				}
+				m := s.mustOpen(Config{})
+				s.answers["+CNMI?"], s.answers["+CMGF?"] = c.cnmi, c.cmgf
+				if err := m.Ping(t.Context()); (err == nil) != c.ok {
+					t.Errorf("ping: %v", err)
+				}
+			})
+		})
+	}
 }
 
 func TestRearm(t *testing.T) {
