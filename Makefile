@@ -84,20 +84,20 @@ ifeq ($(DESTDIR),)
 	getent group simpost >/dev/null || groupadd --system simpost
 	getent passwd simpost >/dev/null || useradd --system --gid simpost --home-dir /var/lib/simpost \
 		--no-create-home --shell /usr/sbin/nologin simpost
-	-udevadm control --reload && udevadm trigger --subsystem-match=tty
-	-systemctl daemon-reload
+	if [ -d /run/udev ]; then udevadm control --reload && udevadm trigger --subsystem-match=tty; fi
+	if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo "Name your modem's device in /etc/simpost/simpost.toml, then: sudo systemctl enable --now simpost"
-	@echo "To send as an ordinary user: sudo adduser YOU simpost, and log in again."
+	@echo "Members of the group simpost may use it: sudo adduser YOU simpost, and log in again."
 endif
 
 uninstall:
 ifeq ($(DESTDIR),)
-	-systemctl disable --now simpost
+	if [ -d /run/systemd/system ]; then systemctl disable --now simpost; fi
 endif
 	rm -f $(BINDIR)/simpost $(UNITDIR)/simpost.service $(RULESDIR)/70-simpost.rules
 ifeq ($(DESTDIR),)
-	-systemctl daemon-reload
-	-udevadm control --reload
+	if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+	if [ -d /run/udev ]; then udevadm control --reload; fi
 	@echo "Kept: /etc/simpost, /var/lib/simpost, and the user and group simpost."
 endif
 
