@@ -232,6 +232,10 @@ func (r *reader) address(field string) Address {
 	}
 	if a.TON == TONAlphanumeric {
 		a.Digits = decodeName(b, n)
+		var buf [maxUDL]byte
+		if _, err := appendName(buf[:0], a); err != nil && n <= maxDigits {
+			r.flag(field, at+2, problemAddress)
+		}
 		return a
 	}
 	if nested(a.TON, b, n) {
@@ -245,10 +249,14 @@ func (r *reader) address(field string) Address {
 	return a
 }
 
-// nested reports an address that starts with its own length and type once more, as some ZTE sticks write TP-RA. The inner
-// length is ten at least, which no digit of a telephone number is.
+// nested reports an address that starts with its own length and type once more, as some ZTE sticks write TP-RA. An inner
+// length of 10 to 15 can not be mistaken: as semi-octets it would be a letter in a telephone number.
 func nested(t TON, b []byte, n int) bool {
-	return t == TONInternational && n <= maxDigits && len(b) > 2 && int(b[0]) == n-4 && b[0] > 9
+	if t != TONInternational || len(b) < 2 || int(b[0]) != n-4 || b[0] < 0x0A || b[0] > 0x0F {
+		return false
+	}
+	digits, odd := decodeDigits(b[2:], n-4)
+	return !odd && strings.Trim(digits, "0123456789") == ""
 }
 
 func decodeName(b []byte, semiOctets int) string {

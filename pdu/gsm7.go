@@ -117,12 +117,17 @@ const (
 // septet looks r up in the coding's tables.
 func (c coding) septet(r rune) byte {
 	if c.locking|c.shift == 0 {
-		if r < rune(len(defaultSeptets)) {
-			return defaultSeptets[r]
-		}
-		return defaultHigh(r)
+		return plainSeptet(r)
 	}
 	return nationalSeptet(r, c.locking, c.shift)
+}
+
+// plainSeptet is septet for the default alphabet.
+func plainSeptet(r rune) byte {
+	if uint32(r) < uint32(len(defaultSeptets)) {
+		return defaultSeptets[r]
+	}
+	return defaultHigh(r)
 }
 
 // defaultHigh covers the default alphabet's characters above Latin-1.
@@ -211,6 +216,12 @@ func (c coding) cost(r rune) int {
 
 // units is the length of text in units; false if the coding lacks one of its characters.
 func (c coding) units(text string) (n int, ok bool) {
+	switch c {
+	case plainCoding:
+		return plainUnits(text)
+	case wideCoding:
+		return wideUnits(text), true
+	}
 	for _, r := range text {
 		k := c.cost(r)
 		if k == 0 {
@@ -221,10 +232,55 @@ func (c coding) units(text string) (n int, ok bool) {
 	return n, true
 }
 
+// plainUnits is units for the default alphabet, which nearly every text is tried with first.
+func plainUnits(text string) (n int, ok bool) {
+	for _, r := range text {
+		s := plainSeptet(r)
+		if s == noSeptet {
+			return 0, false
+		}
+		n += 1 + int(s>>7)
+	}
+	return n, true
+}
+
+// wideUnits is units for UTF-16.
+func wideUnits(text string) (n int) {
+	for _, r := range text {
+		n++
+		if r > 0xFFFF {
+			n++
+		}
+	}
+	return n
+}
+
+// step is the size of the first character of text in octets and in units.
+func (c coding) step(text string) (size, units int) {
+	b := text[0]
+	if b >= utf8.RuneSelf {
+		r, size := utf8.DecodeRuneInString(text)
+		return size, c.cost(r)
+	}
+	switch c {
+	case plainCoding:
+		return 1, 1 + int(defaultSeptets[b]>>7)
+	case wideCoding:
+		return 1, 1
+	}
+	return 1, c.cost(rune(b))
+}
+
 // appendSeptets encodes text; false if the coding lacks one of its characters.
 func (c coding) appendSeptets(dst []byte, text string) ([]byte, bool) {
+	plain := c == plainCoding
 	for _, r := range text {
-		s := c.septet(r)
+		var s byte
+		if plain {
+			s = plainSeptet(r)
+		} else {
+			s = c.septet(r)
+		}
 		if s == noSeptet {
 			return dst, false
 		}

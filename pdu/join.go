@@ -14,7 +14,11 @@ var errMixed = errors.New("some parts are text and some are octets")
 // is missing. The error says that the parts do not make one message.
 func Join(parts []UserData) (text string, data []byte, err error) {
 	sorted := inOrder(parts)
-	var j joiner
+	size := 0
+	for i := range sorted {
+		size += len(sorted[i].Payload)
+	}
+	j := joiner{out: make([]byte, 0, size+size/4)}
 	for i := range sorted {
 		u := &sorted[i]
 		binary := u.DCS.Alphabet() == Binary
@@ -31,18 +35,25 @@ func Join(parts []UserData) (text string, data []byte, err error) {
 	return string(j.out), nil, nil
 }
 
-// inOrder sorts by sequence number; parts without one keep their place among themselves.
+// inOrder sorts by sequence number and drops doubles; parts without a number keep their place among themselves.
 func inOrder(parts []UserData) []UserData {
-	seq := func(u UserData) int {
-		c, _ := u.Concat()
-		return int(c.Seq)
+	ordered := true
+	for i := 1; i < len(parts) && ordered; i++ {
+		a, b := parts[i-1].seq(), parts[i].seq()
+		ordered = a < b || a == 0 && b == 0
 	}
-	ordered := slices.IsSortedFunc(parts, func(a, b UserData) int { return seq(a) - seq(b) })
-	if !ordered {
-		parts = slices.Clone(parts)
-		slices.SortStableFunc(parts, func(a, b UserData) int { return seq(a) - seq(b) })
+	if ordered {
+		return parts
 	}
-	return slices.CompactFunc(slices.Clone(parts), func(a, b UserData) bool { return seq(a) == seq(b) && seq(a) != 0 })
+	parts = slices.Clone(parts)
+	slices.SortStableFunc(parts, func(a, b UserData) int { return int(a.seq()) - int(b.seq()) })
+	return slices.CompactFunc(parts, func(a, b UserData) bool { return a.seq() == b.seq() && a.seq() != 0 })
+}
+
+// seq is the sequence number, 0 if there is none.
+func (u *UserData) seq() byte {
+	c, _ := u.Concat()
+	return c.Seq
 }
 
 // joiner decodes part after part, carrying a cut escape or surrogate over the boundary.
@@ -55,11 +66,11 @@ type joiner struct {
 }
 
 func (j *joiner) add(u *UserData) {
-	c, _ := u.Concat()
-	if c.Seq != j.seq+1 {
+	seq := u.seq()
+	if seq != j.seq+1 {
 		j.flush()
 	}
-	j.seq = c.Seq
+	j.seq = seq
 	switch u.DCS.Alphabet() {
 	case Binary:
 		j.out = append(j.out, u.Payload...)

@@ -265,21 +265,20 @@ func (p *plan) cut() error {
 func (p *plan) cutAt(whole bool) (n int) {
 	var start, end cut
 	for end.text < len(p.text) {
-		r, size := utf8.DecodeRuneInString(p.text[end.text:])
-		k := p.coding.cost(r)
-		if end.units+k-start.units > p.room {
-			if whole {
-				end = p.backUp(start, end)
-			}
-			if n < maxParts {
-				p.cuts[n] = end
-			}
-			n++
-			start = end
+		size, units := p.coding.step(p.text[end.text:])
+		if end.units+units-start.units <= p.room {
+			end.text += size
+			end.units += units
 			continue
 		}
-		end.text += size
-		end.units += k
+		if whole {
+			end = p.backUp(start, end)
+		}
+		if n < maxParts {
+			p.cuts[n] = end
+		}
+		n++
+		start = end
 	}
 	if n < maxParts {
 		p.cuts[n] = end
@@ -287,20 +286,18 @@ func (p *plan) cutAt(whole bool) (n int) {
 	return n + 1
 }
 
-// plainBelow is the first combining character: two runes below it never belong together, CR LF excepted.
-const plainBelow = 0x300
-
 // backUp moves a boundary to the last one between two characters as people see them, if there is one in the part.
 func (p *plan) backUp(start, end cut) cut {
-	next, _ := utf8.DecodeRuneInString(p.text[end.text:])
-	last, size := utf8.DecodeLastRuneInString(p.text[:end.text])
-	if last < plainBelow && next < plainBelow {
-		if last == '\r' && next == '\n' && end.text-size > start.text {
-			return cut{end.text - size, end.units - p.coding.cost(last)}
-		}
+	if plainBoundary(p.text, end.text) {
 		return end
 	}
-	at := start.text
+	// Where to count characters from: the part's start, or a place in it where one is known to begin.
+	safe := end.text
+	for safe > start.text && !plainBoundary(p.text, safe) {
+		_, size := utf8.DecodeLastRuneInString(p.text[:safe])
+		safe -= size
+	}
+	at := max(safe, start.text)
 	for state := -1; at < end.text; {
 		var cluster string
 		cluster, _, _, state = uniseg.FirstGraphemeClusterInString(p.text[at:], state)
@@ -314,6 +311,16 @@ func (p *plan) backUp(start, end cut) cut {
 	}
 	back, _ := p.coding.units(p.text[at:end.text])
 	return cut{at, end.units - back}
+}
+
+// plainBelow is the first combining character: two runes below it never belong together, CR LF excepted.
+const plainBelow = 0x300
+
+// plainBoundary reports without Unicode's tables that a character ends at at; false only means that it is not plain.
+func plainBoundary(text string, at int) bool {
+	last, _ := utf8.DecodeLastRuneInString(text[:at])
+	next, _ := utf8.DecodeRuneInString(text[at:])
+	return last < plainBelow && next < plainBelow && (last != '\r' || next != '\n')
 }
 
 // parts encodes the text and divides it.

@@ -225,10 +225,10 @@ func (s *StatusReport) append(b []byte) (_ []byte, err error) {
 		return nil, field("TP-DT", err)
 	}
 	b = append(b, byte(s.ST))
-	if s.PI == 0 {
-		return b, nil
+	if s.PI != 0 {
+		b = append(b, s.PI)
 	}
-	return appendOptional(append(b, s.PI), s.PI, s.PID, &s.UD, maxStatusUD)
+	return appendOptional(b, s.PI, s.PID, &s.UD, maxStatusUD)
 }
 
 func (c *Command) append(b []byte) (_ []byte, err error) {
@@ -263,12 +263,18 @@ func appendCause(b []byte, failed bool, fcs byte, most int) ([]byte, int) {
 	return append(b, fcs), most - 1
 }
 
-var errIndicator = errors.New("reserved bits are set")
+var (
+	errIndicator   = errors.New("reserved bits are set")
+	errUnannounced = errors.New("a field that it does not announce is set")
+)
 
 // appendOptional writes the fields that TP-PI announces.
 func appendOptional(b []byte, pi byte, pid PID, ud *UserData, most int) (_ []byte, err error) {
 	if pi&^piKnown != 0 {
 		return nil, field("TP-PI", errIndicator)
+	}
+	if pi&piPID == 0 && pid != 0 || pi&piDCS == 0 && ud.DCS != 0 || pi&piUDL == 0 && len(ud.Header)+len(ud.Payload) > 0 {
+		return nil, field("TP-PI", errUnannounced)
 	}
 	if pi&piPID != 0 {
 		b = append(b, byte(pid))
