@@ -92,7 +92,7 @@ endif
 
 uninstall:
 ifeq ($(DESTDIR),)
-	if [ -d /run/systemd/system ]; then systemctl disable --now simpost; fi
+	if [ -d /run/systemd/system ]; then systemctl disable --now simpost || true; fi
 endif
 	rm -f $(BINDIR)/simpost $(UNITDIR)/simpost.service $(RULESDIR)/70-simpost.rules
 ifeq ($(DESTDIR),)
