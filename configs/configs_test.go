@@ -270,6 +270,14 @@ func TestLoadWithoutAFile(t *testing.T) {
 	}
 }
 
+func TestEndlessFile(t *testing.T) {
+	_, err := Load("/dev/zero")
+	var ce *Error
+	if !errors.As(err, &ce) || !strings.Contains(err.Error(), "/dev/zero: the file is larger than") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"180s": 3 * time.Minute, "1h30m": 90 * time.Minute, "2d": 48 * time.Hour, "1w": 7 * 24 * time.Hour, "0s": 0,

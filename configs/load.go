@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"reflect"
@@ -25,7 +26,7 @@ const (
 // with them is an *Error; a file that can't be read is the error of os. With an
 // error the Config is not to be used.
 func Load(path string) (Config, error) {
-	data, err := os.ReadFile(path)
+	data, err := read(path)
 	if err != nil {
 		return Default(), fmt.Errorf("read the configuration: %w", err)
 	}
@@ -35,6 +36,16 @@ func Load(path string) (Config, error) {
 		ce.Path = path
 	}
 	return cfg, err
+}
+
+// read returns at most one byte more than sizeLimit, for parse to refuse.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, sizeLimit+1))
 }
 
 // Parse reads and checks the text of a configuration file; the environment
