@@ -178,6 +178,9 @@ func (c *Conn) final(x *exchange, l string) {
 	c.cur = nil
 	c.fr.wantPrompt, c.fr.echo = true, ""
 	c.last, c.lastAt = l, c.lastRx
+	if x.prompted && !x.submitted { // refused with the prompt open: it may still be
+		c.dirty, c.asking = true, true
+	}
 	c.eng.finish(x)
 }
 
