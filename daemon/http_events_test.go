@@ -133,14 +133,14 @@ func TestClientFollowsEvents(t *testing.T) {
 		}
 	}
 	send()
-	done := errors.New("enough")
+	done, sent := errors.New("enough"), make(chan struct{})
 	want := int64(1)
 	err := a.client.Events(t.Context(), 0, true, func(e api.Event) error {
 		if e.Seq != want {
 			t.Errorf("got event %d, want %d", e.Seq, want)
 		}
 		if want++; want == n/4 {
-			go send()
+			go func() { defer close(sent); send() }()
 		}
 		if e.Seq == n {
 			return done
@@ -150,6 +150,7 @@ func TestClientFollowsEvents(t *testing.T) {
 	if err != done || want != n+1 {
 		t.Errorf("ended at %d with %v", want, err)
 	}
+	<-sent
 	count := 0
 	if err := a.client.Events(t.Context(), n/2, false, func(api.Event) error { count++; return nil }); err != nil || count != n/2 {
 		t.Errorf("without follow: %d events, %v", count, err)

@@ -13,7 +13,6 @@ import (
 
 	"simpost/daemon/api"
 	"simpost/daemon/store"
-	"simpost/pdu"
 )
 
 func (s *server) messageRoutes(h huma.API) {
@@ -195,18 +194,14 @@ func keyOf(p peer, in *sendInput) (*store.Key, error) {
 type listInput struct {
 	Direction api.Direction `query:"direction" enum:"out,in"`
 	State     api.State     `query:"state" enum:"scheduled,queued,sending,sent,delivered,failed,unknown,held,expired,cancelled,received"`
-	Number    string        `query:"number" doc:"recipient or sender"`
+	Number    string        `query:"number" doc:"recipient or sender, in any spelling with the same digits"`
 	Modem     string        `query:"modem"`
 	After     string        `query:"after" pattern:"^[0-9]{1,18}$" doc:"the next of the page before"`
 	Limit     int           `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
 func (s *server) list(ctx context.Context, in *listInput) (*answer[api.Messages], error) {
-	f := store.Filter{Direction: in.Direction, State: in.State, Number: in.Number, Modem: in.Modem, After: in.After, Limit: in.Limit}
-	if a, err := pdu.ParseAddress(in.Number); err == nil {
-		f.Number = a.String() // as it is kept; a sender may also be a name
-	}
-	page, err := s.Store.List(f)
+	page, err := s.Store.List(store.Filter(*in))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -252,12 +247,12 @@ func (s *server) cancel(ctx context.Context, in *idInput) (*answer[api.Message],
 }
 
 type resolveInput struct {
-	idInput
+	ID   string `path:"id" doc:"of the message"`
 	Body api.ResolveRequest
 }
 
 func (s *server) resolve(ctx context.Context, in *resolveInput) (*answer[api.Message], error) {
-	out, err := s.onMessage(ctx, in.idInput, func(id int64) (api.Message, error) {
+	out, err := s.onMessage(ctx, idInput{in.ID}, func(id int64) (api.Message, error) {
 		return s.Store.Resolve(s.Now(), id, in.Body.Action)
 	})
 	if err == nil {

@@ -200,10 +200,10 @@ func newSpecCheck(t *testing.T, s *server) *specCheck {
 }
 
 func (c *specCheck) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	rec := &recorder{ResponseWriter: w}
 	c.next.ServeHTTP(rec, r)
 	if err := c.check(r, rec); err != nil {
-		c.t.Errorf("%s %s answered %d %s against the document: %v\n%s", r.Method, r.URL, rec.status, rec.Header().Get("Content-Type"), err, rec.body.Bytes())
+		c.t.Errorf("%s %s answered %d %s against the document: %v\n%.1000s", r.Method, r.URL, rec.status, rec.Header().Get("Content-Type"), err, rec.body.Bytes())
 	}
 }
 
@@ -304,11 +304,20 @@ type recorder struct {
 	body   bytes.Buffer
 }
 
-func (r *recorder) WriteHeader(status int) { r.status = status; r.ResponseWriter.WriteHeader(status) }
-func (r *recorder) Unwrap() http.ResponseWriter {
-	return r.ResponseWriter
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status != 0 {
+		return // the library's note to itself that the client has left
+	}
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
 }
+
 func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.WriteHeader(http.StatusOK)
+	}
 	r.body.Write(b)
 	return r.ResponseWriter.Write(b)
 }

@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"simpost/daemon/api"
+	"simpost/daemon/store"
+)
+
+// benchAPI serves the real API on a real socket, as the daemon does.
+func benchAPI(b *testing.B) (*server, string) {
+	b.Helper()
+	st, err := store.Open(filepath.Join(b.TempDir(), "simpost.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := newAPI(apiDeps{
+		Store: st, Log: slog.New(slog.DiscardHandler), Modems: func() []api.Modem { return nil }, Wake: func() {},
+		Started: time.Now(), Door: door{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())},
+	})
+	path := filepath.Join(b.TempDir(), "s")
+	ln, err := listenUnix(path, os.Getgid())
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.serve(ctx, ln) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			b.Error(err)
+		}
+		if err := st.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return s, path
+}
+
+// BenchmarkAccept is one durable message a time from every client, over the
+// socket, the clients' own work included. A number's operation is a message.
+func BenchmarkAccept(b *testing.B) {
+	for _, clients := range []int{1, 8, 64} {
+		b.Run(fmt.Sprintf("%dclients", clients), func(b *testing.B) {
+			_, path := benchAPI(b)
+			text := "the heating in the north wing has failed"
+			work := make(chan struct{}, b.N)
+			for range b.N {
+				work <- struct{}{}
+			}
+			close(work)
+			var group sync.WaitGroup
+			start := time.Now()
+			b.ResetTimer()
+			for range clients {
+				group.Go(func() {
+					c := api.Client{Socket: path}
+					defer c.Close()
+					for range work {
+						if _, _, err := c.Send(b.Context(), api.SendRequest{To: api.Recipients{"+4790000001"}, Text: &text}, ""); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			group.Wait()
+			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "messages/s")
+		})
+	}
+}
+
+// BenchmarkHandler is the share of it that is not the store's: decoding,
+// checking, composing and refusing, without a socket.
+func BenchmarkHandler(b *testing.B) {
+	s, _ := benchAPI(b)
+	const body = `{"to":"+4790000001","text":"the heating in the north wing has failed","expires":"2001-01-01T00:00:00Z"}`
+	ctx := context.WithValue(b.Context(), connKey{}, &conn{peer: peer{Known: true}})
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/v1/messages", strings.NewReader(body))
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		w := statusOnly{header: http.Header{}}
+		s.ServeHTTP(&w, r)
+		if w.status != http.StatusUnprocessableEntity {
+			b.Fatal(w.status)
+		}
+	}
+}
