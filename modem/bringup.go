@@ -123,7 +123,8 @@ func (m *Modem) attention(ctx context.Context) error {
 		}
 	}
 	for range plainTries {
-		if _, err := m.query(ctx, "+CMEE?", "+CMEE"); err == nil || refused(err) || m.gone(ctx) != nil {
+		v, err := m.query(ctx, "+CMEE?", "+CMEE")
+		if m.cmee = v; err == nil || refused(err) || m.gone(ctx) != nil {
 			return nil
 		}
 		m.pause(ctx, rouseQuiet) // an answer from before the start came in between: let the rest of it come
@@ -150,7 +151,7 @@ func (m *Modem) identify(ctx context.Context) error {
 	}
 	d, ok := dialectFor(m.cfg.Profile, m.id.Manufacturer, m.id.Model)
 	if !ok {
-		return m.startError("config", fmt.Errorf("there is no profile %q", m.cfg.Profile))
+		return m.startError("config", fmt.Errorf("there is no profile %q: leave it out, or name one of %s", m.cfg.Profile, profileNames()))
 	}
 	m.dialect, m.set.Profile, m.set.SMSS, m.set.KeepsMR = d, d.name, d.smss, d.keepsMR
 	for _, cmd := range d.init {
@@ -229,7 +230,7 @@ func (m *Modem) pduMode(ctx context.Context) error {
 	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
 		_, err := m.ask(ctx, "+CMGF=0")
 		if err == nil {
-			err = m.inPDUMode(ctx)
+			err = m.inForce(ctx, "+CMGF", "0")
 		}
 		tries++
 		return err == nil || !starting(err) && tries >= pduTries || m.conn.Err() != nil, err

@@ -40,8 +40,8 @@ const (
 	ussdUCS2                   // UCS-2 in hex
 )
 
-// cnmiEnd closes every ladder (MODEMS 1.4 step 8): reports stored or not at all, then only what any modem knows.
-var cnmiEnd = []string{"2,1,0,0,0", "1,1,0,0,0"}
+// cnmiEnd closes every ladder (MODEMS 1.4 step 8): no reports, and the two for modems that never flush (bfr=1, gammu 1206).
+var cnmiEnd = []string{"2,1,0,2,1", "2,1,0,0,0", "1,1,0,0,0", "2,1,0,0,1"}
 
 // generic asks for stored messages and direct reports: with CSMS=0 a crash may lose a report, never a message (HOUSE 9).
 var generic = dialect{
@@ -57,7 +57,7 @@ var generic = dialect{
 var dialects = []dialect{
 	{
 		name:  "huawei",
-		match: []string{"huawei"},
+		match: []string{"huawei", "brovi"},
 		// ^CURC=0 stops the chatter that gets between header and PDU (gammu 126, 138).
 		init:  []string{"^CURC=0"},
 		iccid: []string{"^ICCID?"},
@@ -106,6 +106,14 @@ func dialectFor(profile, manufacturer, model string) (dialect, bool) {
 		}
 	}
 	return generic, profile == ""
+}
+
+func profileNames() string {
+	names := []string{generic.name}
+	for _, d := range dialects {
+		names = append(names, d.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // onGeneric fills what the dialect leaves open.

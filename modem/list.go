@@ -69,8 +69,8 @@ func (m *Modem) sweep(ctx context.Context, mem string, counts []MemoryCount) ([]
 		if got, err = m.byList(ctx, mem); err == nil && used-len(got) <= m.phantom[mem] {
 			return got, nil
 		}
-		if m.gone(ctx) != nil {
-			return got, err
+		if starting(err) || m.gone(ctx) != nil {
+			return got, err // it says that it will answer later, or nothing more
 		}
 		m.scan[mem] = m.scan[mem] || err != nil
 	}

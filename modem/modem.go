@@ -23,7 +23,9 @@ type Config struct {
 	Guard   PINGuard               // remembers which SIM refused a PIN; without it no PIN is entered
 	SMSC    string                 // service centre to set when the SIM holds another or none; "" leaves the SIM's
 	Limits  Limits
-	AT      atcmd.Config // of the conversation; the zero value is right
+
+	// Trace, if set, is told every line written ('>') and read ('<'), PINs left out. It must return soon.
+	Trace func(dir byte, line string)
 }
 
 // PINGuard keeps a wrong PIN from being entered twice, over restarts and power cuts. All three must be set to use a PIN.
@@ -94,6 +96,7 @@ type Modem struct {
 	told     bool            // mems are CPMS?'s own words, and nothing was set since
 	arity    int             // how many memories AT+CPMS= takes on this modem
 	asksCNMI bool            // CNMI? reads back what CNMI= set
+	cmee     string          // what CMEE? said at the start
 	scan     map[string]bool // memories whose CMGL is not to be trusted
 	phantom  map[string]int  // messages CPMS counts and nobody can read
 }
@@ -103,7 +106,7 @@ type Modem struct {
 func Open(ctx context.Context, rwc io.ReadWriteCloser, cfg Config) (*Modem, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
 	m := &Modem{cfg: cfg, dialect: generic, scan: map[string]bool{}, phantom: map[string]int{}}
-	m.conn = atcmd.Open(rwc, cfg.AT)
+	m.conn = atcmd.Open(rwc, atcmd.Config{Trace: cfg.Trace})
 	m.news = listen(m.conn)
 	if err := m.bringUp(ctx, rwc); err != nil {
 		m.Close()
@@ -163,21 +166,25 @@ var errNoLine = errors.New("answered OK without the line that was asked for")
 var errReset = errors.New("the modem lost its settings: it was reset, open it again")
 
 // Ping is a round trip whose answer can't be taken for an older one, and shows whether the settings still are in force:
-// after a silent reboot they are not. It asks for the indications where they can be asked for, else for PDU mode.
+// after a silent reboot they are not. It asks for the one that the modem tells: indications, CMEE or PDU mode.
 func (m *Modem) Ping(ctx context.Context) error {
-	if !m.asksCNMI {
-		return m.inPDUMode(ctx)
+	switch {
+	case m.asksCNMI:
+		v, err := m.query(ctx, "+CNMI?", "+CNMI")
+		if err == nil && !sameCNMI(v, m.set.CNMI) {
+			err = errReset
+		}
+		return err
+	case m.cmee != "" && m.cmee != "0":
+		return m.inForce(ctx, "+CMEE", m.cmee)
 	}
-	v, err := m.query(ctx, "+CNMI?", "+CNMI")
-	if err == nil && !sameCNMI(v, m.set.CNMI) {
-		err = errReset
-	}
-	return err
+	return m.inForce(ctx, "+CMGF", "0")
 }
 
-func (m *Modem) inPDUMode(ctx context.Context) error {
-	v, err := m.query(ctx, "+CMGF?", "+CMGF")
-	if err == nil && v != "0" {
+// inForce asks for a setting and fails where it is another than what was set.
+func (m *Modem) inForce(ctx context.Context, name, want string) error {
+	v, err := m.query(ctx, name+"?", name)
+	if err == nil && v != want {
 		err = errReset
 	}
 	return err

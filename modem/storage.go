@@ -181,30 +181,38 @@ func (m *Modem) selectMemory(ctx context.Context, mem string) (used, total int, 
 	return -1, -1, nil
 }
 
+// directLadder is for a modem whose store can't be read: messages must come as +CMT, and that only with an
+// acknowledgement, CSMS=1 (HOUSE 9).
+var directLadder = []string{"2,2,0,1,0", "1,2,0,1,0", "2,2,0,0,0"}
+
 // indications walks the dialect's ladder of CNMI; a rung counts when it was taken and reads back the same.
 func (m *Modem) indications(ctx context.Context) error {
-	ladder := append(slices.Clone(m.dialect.cnmi), cnmiEnd...)
-	csms := 0
-	if m.dialect.direct || len(m.set.Memories) == 0 {
-		// Nothing can be stored and read, so messages must come as +CMT, and that only with an acknowledgement (HOUSE 9).
-		ladder, csms = []string{"2,2,0,1,0", "1,2,0,1,0", "2,2,0,0,0"}, 1
+	m.set.CNMI = "poll"
+	if !m.dialect.direct && len(m.set.Memories) > 0 {
+		m.setCSMS(ctx, 0)
+		m.climb(ctx, append(slices.Clone(m.dialect.cnmi), cnmiEnd...))
+	} else if m.setCSMS(ctx, 1); m.set.CSMS != 1 || !m.climb(ctx, directLadder) {
+		m.setCSMS(ctx, 0)
 	}
-	m.ask(ctx, fmt.Sprintf("+CSMS=%d", csms))
+	return nil
+}
+
+func (m *Modem) climb(ctx context.Context, ladder []string) bool {
+	for _, rung := range ladder {
+		if m.gone(ctx) == nil && m.setCNMI(ctx, rung) {
+			m.set.CNMI = rung
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Modem) setCSMS(ctx context.Context, service int) {
+	m.ask(ctx, fmt.Sprintf("+CSMS=%d", service))
 	v, err := m.query(ctx, "+CSMS?", "+CSMS")
 	if n, ok := number(fields(v), 0); err == nil && ok {
 		m.set.CSMS = n
 	}
-	m.set.CNMI = "poll"
-	if csms == 1 && m.set.CSMS != 1 {
-		return nil
-	}
-	for _, rung := range ladder {
-		if m.setCNMI(ctx, rung) || m.gone(ctx) != nil {
-			m.set.CNMI = rung
-			return nil
-		}
-	}
-	return nil
 }
 
 func (m *Modem) setCNMI(ctx context.Context, rung string) bool {

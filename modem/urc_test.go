@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 // TestTaken says for each line a modem may say by itself what it means to the mail, and that it wakes the session.
@@ -95,8 +94,8 @@ func TestNothingIsUnbounded(t *testing.T) {
 		for i := range 2 * maxDirect {
 			s.say("+CDS: 24|07914356060013F1065A098136395339F6219011700463802190117004638030")
 			s.say(fmt.Sprintf(`+CMTI: "M%d",1`, i))
+			synctest.Wait()
 		}
-		time.Sleep(time.Second)
 		got := m.Take()
 		if len(got.Direct) != maxDirect || len(got.Memories) != maxNotes || got.Missed == 0 {
 			t.Errorf("%d direct, %d memories, %d missed", len(got.Direct), len(got.Memories), got.Missed)
@@ -104,28 +103,39 @@ func TestNothingIsUnbounded(t *testing.T) {
 	})
 }
 
+// TestPingTellsAReset: the first of CNMI, CMEE and CMGF that the modem told at the start is asked again.
 func TestPingTellsAReset(t *testing.T) {
+	at := map[string]string{"+CNMI?": "+CNMI: 2,1,0,1,0|OK", "+CMEE?": "+CMEE: 1|OK", "+CMGF?": "+CMGF: 0|OK"}
 	for name, c := range map[string]struct {
-		cnmi, cmgf string // answers
-		ok         bool
+		without []string // refused from the start
+		cmd     string
+		later   string
+		ok      bool
 	}{
-		"as it was":           {"+CNMI: 2,1,0,1,0|OK", "", true},
-		"reset":               {"+CNMI: 0,0,0,0,0|OK", "", false},
-		"a bare OK":           {"OK", "", false},
-		"only CMGF, as it is": {"ERROR", "+CMGF: 0|OK", true},
-		"only CMGF, reset":    {"ERROR", "+CMGF: 1|OK", false},
-		"only CMGF, bare OK":  {"ERROR", "OK", false},
+		"as it was":          {nil, "+CNMI?", at["+CNMI?"], true},
+		"reset":              {nil, "+CNMI?", "+CNMI: 0,0,0,0,0|OK", false},
+		"a bare OK":          {nil, "+CNMI?", "OK", false},
+		"CMEE, as it was":    {[]string{"+CNMI?"}, "+CMEE?", at["+CMEE?"], true},
+		"CMEE, reset":        {[]string{"+CNMI?"}, "+CMEE?", "+CMEE: 0|OK", false},
+		"CMGF, as it was":    {[]string{"+CNMI?", "+CMEE?"}, "+CMGF?", at["+CMGF?"], true},
+		"CMGF, reset":        {[]string{"+CNMI?", "+CMEE?"}, "+CMGF?", "+CMGF: 1|OK", false},
+		"CMGF, only an OK":   {[]string{"+CNMI?", "+CMEE?"}, "+CMGF?", "OK", false},
+		"CMGF, nothing more": {[]string{"+CNMI?", "+CMEE?"}, "+CMGF?", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newScript(t)
-				if c.cmgf != "" {
-					s.answers["+CNMI?"] = c.cnmi
+				for _, cmd := range c.without {
+					s.answers[cmd] = "ERROR"
 				}
 				m := s.mustOpen(Config{})
-				s.answers["+CNMI?"], s.answers["+CMGF?"] = c.cnmi, c.cmgf
+				before := len(s.asked)
+				s.answers[c.cmd] = c.later
 				if err := m.Ping(t.Context()); (err == nil) != c.ok {
 					t.Errorf("ping: %v", err)
+				}
+				if s.asked[before] != c.cmd {
+					t.Errorf("asked %q", s.asked[before:])
 				}
 			})
 		})
