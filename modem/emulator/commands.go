@@ -13,6 +13,7 @@ type command struct {
 	test           string // what =? lists
 	testFunc       func(*exec) final
 	sim            bool // needs a card that is ready
+	vendor         bool // only where the profile names it
 	sms            bool // its errors are +CMS ERROR
 }
 
@@ -151,6 +152,12 @@ func fixed(text func(m *Modem) string) command {
 	}, testFunc: func(*exec) final { return resultOK }}
 }
 
+// vendor makes a command one that only the profiles have which name it.
+func vendor(c command) command {
+	c.vendor = true
+	return c
+}
+
 // quiet is a command that does nothing and says OK.
 func quiet() command {
 	return command{run: func(*exec) final { return resultOK }, testFunc: func(*exec) final { return resultOK }}
@@ -176,8 +183,8 @@ func quoted(v []string) string {
 // clac lists the vocabulary.
 func clac(x *exec) final {
 	var names []string
-	for name := range x.m.vocabulary {
-		if !x.m.prof.refuses(name, name) {
+	for name, c := range x.m.vocabulary {
+		if x.m.prof.knows(c, name, name) {
 			names = append(names, name)
 		}
 	}

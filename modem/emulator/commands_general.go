@@ -45,12 +45,14 @@ var generalCommands = map[string]command{
 	"+CPAS": fixed(func(*Modem) string { return "+CPAS: 0" }),
 	"+CLIP": {test: "(0,1)", set: setCLIP, read: func(x *exec) final { x.sayf("+CLIP: %d,1", x.m.set.clip); return resultOK }},
 	"+CRC":  remember("(0,1)"), "+CMER": remember("(0-3),(0),(0),(0,1),(0,1)"), "+CSSN": remember("(0,1),(0,1)"),
-	"+CCWA": remember("(0,1)"), "+CTZR": remember("(0,1)"), "+CTZU": remember("(0,1)"), "+CUSATEND": remember("(0,1)"),
+	"+CCWA": remember("(0,1)"), "+CTZR": remember("(0,1)"), "+CTZU": remember("(0,1)"),
 	"+IFC": remember("(0-2),(0-2)"), "+IPR": remember("(0,9600,19200,38400,57600,115200)"), "+ICF": remember("(1-6),(0-3)"),
-	"+CGDCONT": remember(`(1-16),"IP",,,(0),(0)`), "+CGATT": remember("(0,1)"), "+CNMP": remember("(2,13,14,38)"),
+	"+CGDCONT": remember(`(1-16),"IP",,,(0),(0)`), "+CGATT": remember("(0,1)"), "+CNMP": vendor(remember("(2,13,14,38)")),
 	"+CLCC": quiet(), "+CHUP": quiet(), "+CVHU": remember("(0,1)"), "+WS46": remember("(12,22,25,28,29)"),
-	"^CURC": {test: "(0,1)", set: setCURC}, "^U2DIAG": remember("(0-255)"), "^USSDMODE": remember("(0,1)"), "^BOOT": {set: func(*exec) final { return resultOK }},
-	"^PORTSEL": remember("(0,1)"), "+ZOPRT": remember("(5,6)"), "+ZCDRUN": remember("(8,9)"), "#QSS": remember("(0-2)"),
+	"^CURC": {test: "(0,1)", set: setCURC, vendor: true}, "^U2DIAG": vendor(remember("(0-255)")), "^USSDMODE": vendor(remember("(0,1)")),
+	"^BOOT":    {set: func(*exec) final { return resultOK }, vendor: true},
+	"^PORTSEL": vendor(remember("(0,1)")), "+ZOPRT": vendor(remember("(5,6)")), "+ZCDRUN": vendor(remember("(8,9)")), "#QSS": vendor(remember("(0-2)")),
+	"#REBOOT": {run: resetAfterOK, vendor: true}, "+QPOWD": {run: powerDown, set: powerDown, vendor: true},
 	"+CIND": {test: `("battchg",(0-5)),("signal",(0-5)),("service",(0,1)),("message",(0,1)),("call",(0,1)),("roam",(0,1)),("smsfull",(0,1))`, read: readCIND},
 }
 
@@ -111,12 +113,11 @@ func readCFUN(x *exec) final {
 func setCFUN(x *exec) final {
 	m := x.m
 	v, ok := numbers(x.args, -1, 0)
-	if !ok || !slices.Contains([]int{0, 1, 4}, v[0]) {
+	switch {
+	case ok && v[0] >= 0 && (v[1] == 1 || m.prof.ResetCFUN > 0 && v[0] == m.prof.ResetCFUN):
+		return resetAfterOK(x)
+	case !ok || !slices.Contains([]int{0, 1, 4}, v[0]):
 		return m.cmeError(50)
-	}
-	if v[1] == 1 {
-		m.n.after(0, m.reboot)
-		return resultOK
 	}
 	before := m.registration()
 	m.cfun = v[0]
@@ -175,5 +176,20 @@ func readCIND(x *exec) final {
 		service = 1
 	}
 	x.sayf("+CIND: 5,4,%d,0,0,0,0", service)
+	return resultOK
+}
+
+func resetAfterOK(x *exec) final {
+	x.m.n.after(0, x.m.reboot)
+	return resultOK
+}
+
+// powerDown is Quectel's; the module stays off until it is powered again.
+func powerDown(x *exec) final {
+	m := x.m
+	m.n.after(0, func() {
+		m.urc("POWERED DOWN")
+		m.powerOff()
+	})
 	return resultOK
 }

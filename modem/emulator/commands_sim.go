@@ -9,14 +9,14 @@ import (
 
 // simCommands are about the card (TS 27.007 5.6, 8.3, 8.18).
 var simCommands = map[string]command{
-	"+CPIN":  {read: readCPIN, set: setCPIN, testFunc: func(*exec) final { return resultOK }},
-	"+CPINR": {run: readCPINR, set: readCPINR},
-	"^CPIN":  {read: readHuaweiCPIN},
-	"#PCT":   {run: readPCT, read: readPCT},
-	"+CLCK":  {test: `("SC","FD","PN")`, set: setCLCK},
-	"+CPWD":  {test: `("SC",8)`, set: setCPWD},
-	"+CIMI":  {run: func(x *exec) final { x.say(x.m.sim.IMSI); return resultOK }, testFunc: func(*exec) final { return resultOK }, sim: true},
-	"+CCID":  iccid(), "+QCCID": iccid(), "+ICCID": iccid(), "^ICCID": iccid(), "#CCID": iccid(),
+	"+CPIN":   {read: readCPIN, set: setCPIN, testFunc: func(*exec) final { return resultOK }},
+	"+CPINR":  {run: readCPINR, set: readCPINR},
+	"^CPIN":   {read: readHuaweiCPIN, vendor: true},
+	"#PCT":    {run: readPCT, read: readPCT, vendor: true},
+	"+CLCK":   {test: `("SC","FD","PN")`, set: setCLCK},
+	"+CPWD":   {test: `("SC",8)`, set: setCPWD},
+	"+CIMI":   {run: func(x *exec) final { x.say(x.m.sim.IMSI); return resultOK }, testFunc: func(*exec) final { return resultOK }, sim: true},
+	"+CICCID": iccid(), "+CCID": iccid(), "+QCCID": iccid(), "+ICCID": iccid(), "^ICCID": iccid(), "#CCID": iccid(),
 	"+CRSM": {set: setCRSM, testFunc: func(*exec) final { return resultOK }, sim: true},
 	"+CNUM": {run: runCNUM, testFunc: func(*exec) final { return resultOK }, sim: true},
 	"+CPBS": {test: `("SM","ME","ON")`, set: setCPBS, read: func(x *exec) final { x.say(`+CPBS: "SM",0,250`); return resultOK }, sim: true},
@@ -153,7 +153,7 @@ func iccid() command {
 		if x.name != x.m.prof.ICCIDCommand {
 			return x.m.unknown()
 		}
-		x.sayf("%s: %s", x.name, x.m.sim.ICCID)
+		x.say(x.m.prof.ICCIDAnswer + x.m.sim.ICCID)
 		return resultOK
 	}
 	return command{run: f, read: f, sim: true}

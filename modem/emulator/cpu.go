@@ -148,9 +148,19 @@ func (m *Modem) command(c *cpu, in *pipe, line string) {
 		if end = m.execute(x); end != resultOK {
 			break
 		}
+		m.hush(v)
 	}
 	if c.alive() {
 		m.finish(x, end)
+	}
+}
+
+// hush ends the chatter of a profile that has a command for it.
+func (m *Modem) hush(v verb) {
+	if c := m.prof.Chatter; c.Stop != "" && v.text() == c.Stop {
+		if m.set.hushed++; m.set.hushed >= c.StopCount {
+			m.set.chatter = false
+		}
 	}
 }
 
@@ -160,7 +170,7 @@ func (m *Modem) execute(x *exec) final {
 		return x.canned(lines)
 	}
 	cmd, ok := m.vocabulary[x.name]
-	if !ok || m.prof.refuses(x.text(), x.name) {
+	if !ok || !m.prof.knows(cmd, x.text(), x.name) {
 		return m.unknown()
 	}
 	if why := m.gate(cmd); why != resultOK {
@@ -186,7 +196,10 @@ func (m *Modem) execute(x *exec) final {
 // canned says a profile's lines; the last may be a final result, otherwise OK follows.
 func (x *exec) canned(lines []string) final {
 	for i, l := range lines {
-		if i == len(lines)-1 && isFinal(l) {
+		switch last := i == len(lines)-1; {
+		case last && l == resultOK.text:
+			return resultOK
+		case last && isFinal(l):
 			return final{l, resultError.code}
 		}
 		x.say(l)
@@ -195,7 +208,7 @@ func (x *exec) canned(lines []string) final {
 }
 
 func isFinal(l string) bool {
-	return l == "ERROR" || l == "COMMAND NOT SUPPORT" || strings.HasPrefix(l, "+CME ERROR") || strings.HasPrefix(l, "+CMS ERROR")
+	return l == "OK" || l == "ERROR" || l == "COMMAND NOT SUPPORT" || strings.HasPrefix(l, "+CME ERROR") || strings.HasPrefix(l, "+CMS ERROR")
 }
 
 // test answers NAME=?.

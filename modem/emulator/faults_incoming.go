@@ -201,6 +201,9 @@ func shifted(from, text string, at time.Time, table sms.EncoderOption) [][]byte 
 	}
 	var out [][]byte
 	for i := range parts {
+		for j := range parts[i].UDH {
+			parts[i].UDH[j].ID += nationalIEI
+		}
 		if b, err := parts[i].MarshalBinary(); err == nil {
 			out = append(out, b)
 		}

@@ -95,7 +95,7 @@ func (m *Modem) faultOn(name string) {
 // preload puts messages where they would be if they had come while the host was away.
 func (m *Modem) preload() {
 	for i, mem := range []string{"SM", "SM", "ME"} {
-		parts, err := delivers("+4791009999", "Before you came "+string(rune('1'+i)), 1, m.n.now())
+		parts, err := delivers("+4791009999", "Before you came "+string(rune('1'+i)), 1, false, m.n.now())
 		if err != nil {
 			panic("emulator: " + err.Error())
 		}

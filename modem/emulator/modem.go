@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"sync"
 	"time"
 )
 
@@ -32,7 +31,7 @@ type Config struct {
 
 	Number, IMSI, ICCID, PIN string // of its card
 	IMEI                     string
-	SMSC                     string // the service centre its card names; default the network's
+	SMSC                     string // the service centre its card names; default the network's; "none" for none
 	NoSIM                    bool
 
 	LineSpeed int           // baud, 8N1; 0 is as fast as memory
@@ -97,6 +96,7 @@ type settings struct {
 	dtr                  int // &D
 	s                    map[string]int
 	chatter              bool
+	hushed               int               // how often the command came that ends the chatter
 	other                map[string]string // settings that are only remembered
 }
 
@@ -123,6 +123,9 @@ func (n *Network) NewModem(c Config) *Modem {
 	m.me, m.sr, m.bm = newMemory("ME", prof.Capacity["ME"]), newMemory("SR", prof.Capacity["SR"]), newMemory("BM", prof.Capacity["BM"])
 	n.modems = append(n.modems, m)
 	if !c.NoSIM {
+		if prof.NoSMSC && c.SMSC == "" {
+			c.SMSC = noSMSC
+		}
 		m.insert(&SIM{Number: c.Number, IMSI: c.IMSI, ICCID: c.ICCID, PIN: c.PIN, SMSC: c.SMSC})
 	}
 	m.plug()
@@ -429,13 +432,11 @@ func (m *Modem) trace(toModem bool, line string) {
 
 // cpu is the processor of a powered modem: it ends with the power.
 type cpu struct {
-	done  chan struct{}
-	once  sync.Once
-	buf   []byte
-	rest  []byte
-	echo  []byte
-	last  string // for A/
-	after byte   // the byte that ended the last line
+	done chan struct{}
+	buf  []byte
+	rest []byte
+	echo []byte
+	last string // for A/
 }
 
 func (m *Modem) run() {

@@ -114,7 +114,8 @@ func (p *Phone) Send(to, text string) {
 func (p *Phone) send(to, text string) {
 	p.ref++
 	s := p.n.subscriber(to)
-	parts, err := delivers(p.cfg.Number, text, p.ref, p.n.now())
+	wide := s.sim != nil && s.sim.modem != nil && s.sim.modem.hit("incoming.ref-16bit") != nil
+	parts, err := delivers(p.cfg.Number, text, p.ref, wide, p.n.now())
 	if err != nil {
 		panic("emulator: " + err.Error()) // any UTF-8 text can be encoded
 	}

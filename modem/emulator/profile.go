@@ -44,11 +44,14 @@ type profile struct {
 		Line    string
 	}
 	Chatter struct {
-		EveryMS int
-		Lines   []string
+		EveryMS   int
+		Lines     []string
+		Stop      string // the command that ends it once it has come StopCount times
+		StopCount int
 	}
 
 	Charset      string   // CSCS after a reset
+	Knows        []string // the vendors' commands it has
 	Unknown      string   // final result of a command it does not know
 	Refuse       []string // commands it does not know, or does not accept in this form
 	Answers      map[string][]string
@@ -62,7 +65,10 @@ type profile struct {
 	Echo         bool   // on after power-up
 	USSD         string // text, ucs2 or packed
 	ICCIDCommand string
-	SMSCQuote    *bool // false leaves the quotes off +CSCA
+	ICCIDAnswer  string // what stands before the number
+	NoSMSC       bool   // the card names no service centre
+	ResetCFUN    int    // a value of AT+CFUN that resets
+	SMSCQuote    *bool  // false leaves the quotes off +CSCA
 }
 
 // loadProfile reads generic.json and then the named file on top of it, strictly.
@@ -95,7 +101,10 @@ func Profiles() []string {
 	return out
 }
 
-// refuses says that the profile knows no such command: by name, or in this very form.
-func (p *profile) refuses(text, name string) bool {
-	return slices.Contains(p.Refuse, name) || slices.Contains(p.Refuse, text)
+// knows says whether the profile has a command at all, and in this very form.
+func (p *profile) knows(c command, text, name string) bool {
+	if c.vendor && !slices.Contains(p.Knows, name) {
+		return false
+	}
+	return !slices.Contains(p.Refuse, name) && !slices.Contains(p.Refuse, text)
 }

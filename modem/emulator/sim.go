@@ -1,15 +1,15 @@
 package emulator
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // What a new card allows (TS 31.101): three tries for the PIN, ten for the PUK.
 const (
 	pinTries = 3
 	pukTries = 10
 )
+
+// noSMSC as SIM.SMSC is a card that names no service centre.
+const noSMSC = "none"
 
 // SIM is a card. The zero value works: numbers are made up when it enters a network. The exported fields are read once,
 // at that moment.
@@ -19,7 +19,7 @@ type SIM struct {
 	ICCID  string
 	PIN    string // "" is a card without a PIN
 	PUK    string // default 12345678
-	SMSC   string // default the network's
+	SMSC   string // default the network's; "none" for a card that names none
 	Slots  int    // places for messages; default the modem profile's
 
 	n        *Network
@@ -32,7 +32,6 @@ type SIM struct {
 	lock     bool // asks for the PIN when powered
 	unlocked bool
 	lastMR   byte // EF_SMSS byte 1, Last Used TP-MR (TS 31.102 4.2.9)
-	busyTill time.Time
 }
 
 // adopt gives the card what it lacks and tells the network its number. The lock is held.
@@ -56,6 +55,9 @@ func (s *SIM) adopt(n *Network, slots int) {
 		s.Slots = slots
 	}
 	s.mem = newMemory("SM", s.Slots)
+	if s.SMSC == noSMSC {
+		s.SMSC = ""
+	}
 	s.smsc, s.pin, s.pinLeft, s.pukLeft, s.lock, s.lastMR = s.SMSC, s.PIN, pinTries, pukTries, s.PIN != "", 0xFF
 	n.subscriber(s.Number).sim = s
 }

@@ -11,11 +11,9 @@ const (
 
 // slot is one stored message.
 type slot struct {
-	stat  int
-	sc    []byte // the service centre field
-	tpdu  []byte
-	read  bool // has been listed or read since it came
-	toSIM bool
+	stat int
+	sc   []byte // the service centre field
+	tpdu []byte
 }
 
 // memory is one physical store: SM on the card, ME and SR in the modem.

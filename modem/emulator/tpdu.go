@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,9 +67,24 @@ func parseSubmit(b []byte) (*tpdu.TPDU, error) {
 	return t, nil
 }
 
+// nationalIEI is what the identifiers of the national language tables are short of in warthog618/sms v0.3.0, which has them in
+// decimal: 24 and 25 where TS 23.040 9.2.3.24.15 means hexadecimal.
+const nationalIEI = 0x24 - 24
+
 // textOf is the text of parts in order; 8-bit data comes as it is.
 func textOf(parts ...*tpdu.TPDU) string {
-	b, err := sms.Decode(parts)
+	own := make([]*tpdu.TPDU, len(parts))
+	for i, p := range parts {
+		c := *p
+		c.UDH = slices.Clone(p.UDH)
+		for j, ie := range c.UDH {
+			if ie.ID == 0x24 || ie.ID == 0x25 {
+				c.UDH[j].ID -= nationalIEI
+			}
+		}
+		own[i] = &c
+	}
+	b, err := sms.Decode(own)
 	if err != nil {
 		return ""
 	}
@@ -90,16 +106,21 @@ func deliverOf(s *tpdu.TPDU, from string, at time.Time) ([]byte, error) {
 	return d.MarshalBinary()
 }
 
-// delivers writes a text as one or more DELIVERs. ref is the concatenation reference of a long one.
-func delivers(from, text string, ref int, at time.Time) ([][]byte, error) {
-	t := tpdu.TPDU{FirstOctet: 0x04, OA: address(from), SCTS: tpdu.Timestamp{Time: at}}
-	if text == "" {
-		b, err := t.MarshalBinary()
-		return [][]byte{b}, err
+// delivers writes a text as one or more DELIVERs. ref is the concatenation reference of a long one, wide makes it one of
+// 16 bits.
+func delivers(from, text string, ref int, wide bool, at time.Time) ([][]byte, error) {
+	ud, udh, alphabet := tpdu.EncodeUserData([]byte(text))
+	t := tpdu.TPDU{FirstOctet: 0x04, OA: address(from), SCTS: tpdu.Timestamp{Time: at}, DCS: tpdu.DCS(alphabet << 2)}
+	if len(udh) > 0 {
+		t.SetUDH(udh)
 	}
-	parts, err := sms.Encode([]byte(text), sms.WithTemplate(t), sms.AsDeliver, concatRef(ref))
-	if err != nil {
-		return nil, fmt.Errorf("encode a message: %w", err)
+	options := []tpdu.SegmentationOption{tpdu.WithConcatRef(concatRef(ref))}
+	if wide {
+		options = append(options, tpdu.With16BitConcatRef)
+	}
+	parts := t.Segment(ud, options...)
+	if len(parts) == 0 { // Segment makes nothing of an empty text
+		parts = []tpdu.TPDU{t}
 	}
 	var out [][]byte
 	for i := range parts {
@@ -115,8 +136,8 @@ func delivers(from, text string, ref int, at time.Time) ([][]byte, error) {
 // concatRef fixes the reference that warthog618/sms would count by itself.
 type concatRef int
 
-func (r concatRef) Count() int                        { return int(r) }
-func (r concatRef) ApplyEncoderOption(e *sms.Encoder) { e.ConcatRef = r }
+// Count is the tpdu.Counter that does not count.
+func (r concatRef) Count() int { return int(r) }
 
 // report writes the STATUS-REPORT of a submission (TS 23.040 9.2.2.3).
 func report(s *submission, status byte, at time.Time) ([]byte, error) {
