@@ -51,10 +51,6 @@ func (s *Store) Start(now time.Time) (Recovered, error) {
 	return rec, err
 }
 
-func scanID(rows *sql.Rows) (id int64, err error) {
-	return id, rows.Scan(&id)
-}
-
 // Quarantine says until when evidence about the SIM's unknown parts is waited
 // for. Zero: its modem is gone, wait for as long as it takes.
 func (s *Store) Quarantine(now time.Time, sim int64, until time.Time) error {
@@ -77,7 +73,7 @@ type UnknownPart struct {
 
 // Undecided returns the parts for which the policy must decide now, up to 1,000.
 func (s *Store) Undecided(now time.Time) ([]UnknownPart, error) {
-	rows, err := s.rdb.Query(`SELECT p.id, p.message, a.id, m.on_unknown,
+	rows, err := s.read().rows(`SELECT p.id, p.message, a.id, m.on_unknown,
 			(SELECT count(*) FROM attempt u WHERE u.part = p.id AND u.state = 'unknown'), a.mr, a.sim
 		FROM part p JOIN message m ON m.id = p.message JOIN attempt a ON a.id = (SELECT max(id) FROM attempt WHERE part = p.id)
 		WHERE p.state = 'unknown' AND p.decided = 0 AND p.decide_at IS NOT NULL AND p.decide_at <= ? ORDER BY p.decide_at, p.id LIMIT ?`,

@@ -48,11 +48,14 @@ type Job struct {
 	Validity      time.Duration
 }
 
+// lanes are the parameters of a query: its SIM's, the common one, its modem's.
+var lanes = [...]string{"?1", "''", "?2"}
+
 // dueEnds is one SELECT an end of the index, priority by priority.
 func dueEnds(columns, order string) string {
 	var ends []string
 	for rank := range priorities {
-		for i, lane := range []string{"?1", "''", "?2"} {
+		for i, lane := range lanes {
 			fresh := min(i, 1) // 0: its message has begun on this SIM
 			ends = append(ends, fmt.Sprintf(`SELECT * FROM (SELECT %s, %d AS rank, %d AS fresh FROM part
 				WHERE state = 'queued' AND blocked = 0 AND lane = %s AND priority = %d AND due_at <= ?3 %s)`, columns, rank, fresh, lane, rank, order))
@@ -71,7 +74,7 @@ var dueSQL = `WITH pick AS (` + dueEnds("id", "ORDER BY due_at, id LIMIT ?4") + 
 // It reads only: `queued` on disk stays a proof of not sent.
 func (s *Store) Due(now time.Time, q DueQuery) ([]Job, error) {
 	limit := min(max(q.Limit, 1), maxDue)
-	rows, err := s.rdb.Query(dueSQL, simLane(q.SIM), askedLane(q.Modem), now.UnixMilli(), limit, q.SIM)
+	rows, err := s.read().rows(dueSQL, simLane(q.SIM), askedLane(q.Modem), now.UnixMilli(), limit, q.SIM)
 	if err != nil {
 		return nil, storageError("find what to send", err)
 	}
@@ -108,7 +111,7 @@ var nextDueSQL = `SELECT min(due_at) FROM (` + nextEnds() + `)`
 func nextEnds() string {
 	var ends []string
 	for rank := range priorities {
-		for _, lane := range []string{"?1", "''", "?2"} {
+		for _, lane := range lanes {
 			ends = append(ends, fmt.Sprintf(`SELECT min(due_at) AS due_at FROM part
 				WHERE state = 'queued' AND blocked = 0 AND lane = %s AND priority = %d`, lane, rank))
 		}
@@ -120,7 +123,7 @@ func nextEnds() string {
 // past if one is due already, false if none waits.
 func (s *Store) NextDue(_ time.Time, sim int64, modem string) (time.Time, bool, error) {
 	var at sql.NullInt64
-	if err := s.rdb.QueryRow(nextDueSQL, simLane(sim), askedLane(modem)).Scan(&at); err != nil {
+	if err := s.read().row(nextDueSQL, simLane(sim), askedLane(modem)).Scan(&at); err != nil {
 		return time.Time{}, false, storageError("find what to send", err)
 	}
 	return fromMilli(at.Int64), at.Valid, nil

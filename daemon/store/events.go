@@ -35,7 +35,7 @@ func (s *Store) Events(after int64, limit int) ([]api.Event, error) {
 	if limit <= 0 || limit > maxEvents {
 		limit = maxEvents
 	}
-	rows, err := s.rdb.Query(`SELECT seq, at, type, message, part, modem, state, detail FROM event WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	rows, err := s.read().rows(`SELECT seq, at, type, message, part, modem, state, detail FROM event WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, storageError("read the events", err)
 	}
@@ -68,20 +68,6 @@ func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.changed
-}
-
-// collect reads all rows with scan and closes them.
-func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, rows.Err()
 }
 
 func formatID(id int64) string { return strconv.FormatInt(id, 10) }

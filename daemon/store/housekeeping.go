@@ -169,7 +169,7 @@ func (s *Store) ForgetKeys(now time.Time) (int, error) {
 // perhaps in the past; false: nothing is known to come.
 func (s *Store) NextHousekeeping(_ time.Time) (time.Time, bool, error) {
 	var at sql.NullInt64
-	err := s.rdb.QueryRow(`SELECT min(at) FROM (
+	err := s.read().row(`SELECT min(at) FROM (
 		SELECT min(not_before) AS at FROM message WHERE state = 'scheduled'
 		UNION ALL SELECT min(expires) FROM part WHERE state = 'queued' AND expires IS NOT NULL
 		UNION ALL SELECT min(decide_at) FROM part WHERE state = 'unknown' AND decided = 0 AND decide_at IS NOT NULL

@@ -273,7 +273,7 @@ func (s *Store) Waiting(sim int64, modem string) (int, error) {
 	total := 0
 	for _, lane := range []string{simLane(sim), askedLane(modem)} {
 		var n int
-		if err := s.rdb.QueryRow(waitingSQL, lane).Scan(&n); err != nil {
+		if err := s.read().row(waitingSQL, lane).Scan(&n); err != nil {
 			return 0, storageError("count what waits", err)
 		}
 		total += n

@@ -134,7 +134,7 @@ type Slot struct {
 // Undeleted returns the slots of a SIM and of the modem it is in whose delete was
 // not confirmed.
 func (s *Store) Undeleted(sim int64, modem string) ([]Slot, error) {
-	rows, err := s.rdb.Query(`SELECT id, memory, slot FROM received WHERE deleted_at IS NULL AND place IS NOT NULL
+	rows, err := s.read().rows(`SELECT id, memory, slot FROM received WHERE deleted_at IS NULL AND place IS NOT NULL
 		AND (place LIKE 'sim:' || ?1 || '/%' OR place LIKE 'modem:%' AND modem = ?2) ORDER BY id`, sim, modem)
 	if err != nil {
 		return nil, storageError("list the slots", err)

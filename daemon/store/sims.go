@@ -71,7 +71,7 @@ func (t *tx) sim(id Identity) (SIM, error) {
 // PINTried says whether this PIN (its hash) was tried on that SIM and did not work.
 func (s *Store) PINTried(iccid string, hash [32]byte) (bool, error) {
 	var n int
-	err := s.rdb.QueryRow(`SELECT count(*) FROM pin WHERE iccid = ? AND hash = ?`, iccid, hash[:]).Scan(&n)
+	err := s.read().row(`SELECT count(*) FROM pin WHERE iccid = ? AND hash = ?`, iccid, hash[:]).Scan(&n)
 	return n > 0, storageError("look up the PIN", err)
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"sync"
 	"time"
@@ -38,41 +37,10 @@ type operation struct {
 
 // tx is one operation inside the leader's transaction.
 type tx struct {
-	conn   *sql.Conn
+	conn   querier
 	now    int64 // UTC milliseconds
 	events int
 	counts map[api.State]int // change of the numbers of open messages
-}
-
-func (t *tx) exec(query string, args ...any) (sql.Result, error) {
-	return t.conn.ExecContext(context.Background(), query, args...)
-}
-
-// change runs an UPDATE or DELETE and returns how many rows it changed.
-func (t *tx) change(query string, args ...any) (int, error) {
-	res, err := t.exec(query, args...)
-	if err != nil {
-		return 0, err
-	}
-	n, err := res.RowsAffected()
-	return int(n), err
-}
-
-// insert runs an INSERT and returns the new id.
-func (t *tx) insert(query string, args ...any) (int64, error) {
-	res, err := t.exec(query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.LastInsertId()
-}
-
-func (t *tx) row(query string, args ...any) *sql.Row {
-	return t.conn.QueryRowContext(context.Background(), query, args...)
-}
-
-func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
-	return t.conn.QueryContext(context.Background(), query, args...)
 }
 
 // write runs one operation and returns after the COMMIT that holds it. doing
