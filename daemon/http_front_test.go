@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -141,7 +142,7 @@ func TestTheDocumentIsServed(t *testing.T) {
 func TestFaultsDoNotLeak(t *testing.T) {
 	a := newTestAPI(t)
 	const secret = "ttyUSB2 exploded"
-	for _, err := range []error{fmt.Errorf(secret), api.Errorf(api.CodeStorage, secret), api.Errorf(api.CodeInternal, secret)} {
+	for _, err := range []error{errors.New(secret), api.Errorf(api.CodeStorage, secret), api.Errorf(api.CodeInternal, secret)} {
 		p := a.fail(t.Context(), err).(*problem)
 		b, _ := json.Marshal(p)
 		if strings.Contains(string(b), "exploded") || p.Status != http.StatusInternalServerError || p.Hint == "" {

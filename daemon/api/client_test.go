@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -22,8 +23,8 @@ import (
 type fakeDaemon struct {
 	http.Server
 	conns chan net.Conn
-	down  bool
-	dials int
+	down  atomic.Bool
+	dials atomic.Int32
 }
 
 // within runs body in a bubble with a client of a daemon that answers by serve.
@@ -43,8 +44,8 @@ func within(t *testing.T, serve http.HandlerFunc, body func(t *testing.T, d *fak
 }
 
 func (d *fakeDaemon) dial(ctx context.Context) (net.Conn, error) {
-	d.dials++
-	if d.down {
+	d.dials.Add(1)
+	if d.down.Load() {
 		return nil, &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 	here, there := net.Pipe()
@@ -104,8 +105,8 @@ func TestSendAsksAgainWithTheSameKey(t *testing.T) {
 		}
 		keys, bodies = append(keys, r.Header.Get("Idempotency-Key")), append(bodies, string(body))
 		if len(keys) == 1 {
-			daemon.down = true
-			time.AfterFunc(3*time.Second, func() { daemon.down = false })
+			daemon.down.Store(true)
+			time.AfterFunc(3*time.Second, func() { daemon.down.Store(false) })
 			hangUp(w)
 			return
 		}
@@ -224,7 +225,7 @@ func problemJSON(status int, code Code) string {
 
 func TestNoDaemonIsSaidAtOnce(t *testing.T) {
 	within(t, nil, func(t *testing.T, d *fakeDaemon, c *Client) {
-		d.down = true
+		d.down.Store(true)
 		start := time.Now()
 		_, _, err := c.Send(t.Context(), hei(), "")
 		if e := wantCode(t, err, CodeDaemonNotRunning); e.Hint == "" {
@@ -234,8 +235,8 @@ func TestNoDaemonIsSaidAtOnce(t *testing.T) {
 		wantCode(t, err, CodeDaemonNotRunning)
 		err = c.Events(t.Context(), 0, true, func(Event) error { return nil })
 		wantCode(t, err, CodeDaemonNotRunning)
-		if time.Since(start) != 0 || d.dials != 3 {
-			t.Errorf("%d dials in %s", d.dials, time.Since(start))
+		if time.Since(start) != 0 || d.dials.Load() != 3 {
+			t.Errorf("%d dials in %s", d.dials.Load(), time.Since(start))
 		}
 	})
 }
