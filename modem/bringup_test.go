@@ -151,7 +151,7 @@ func TestDirectMessagesOnlyWithAcknowledgement(t *testing.T) {
 		if err := m.Ack(t.Context(), true); err != nil || s.count("+CNMA") != 1 {
 			t.Errorf("ack: %v, %d CNMA", err, s.count("+CNMA"))
 		}
-		s.answers["+CNMA"] = "+CMS ERROR: 340"
+		s.set("+CNMA", "+CMS ERROR: 340")
 		if err := m.Ack(t.Context(), true); err != nil {
 			t.Errorf("an ack nobody expects: %v", err)
 		}
@@ -175,7 +175,7 @@ func TestCPMSArities(t *testing.T) {
 				s.answers["+CPMS=?"] = `+CPMS: ("ME","SM"),("ME","SM"),("SM")|OK`
 				m := s.mustOpen(Config{})
 				if m.arity != c.arity || !slices.Equal(m.Settings().Memories, []string{"SM", "ME"}) {
-					t.Errorf("arity %d, settings %+v, asked %q", m.arity, m.Settings(), s.asked)
+					t.Errorf("arity %d, settings %+v, asked %q", m.arity, m.Settings(), s.log())
 				}
 			})
 		})

@@ -176,7 +176,8 @@ func TestDeleteThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
 		m := s.mustOpen(Config{})
-		s.answers["+CMGD=1"], s.answers["+CMGD=2"] = "+CMS ERROR: 321", "+CMS ERROR: 320"
+		s.set("+CMGD=1", "+CMS ERROR: 321")
+		s.set("+CMGD=2", "+CMS ERROR: 320")
 		if err := m.Delete(t.Context(), "SM", 1); err != nil {
 			t.Errorf("an empty slot: %v", err)
 		}
@@ -192,12 +193,12 @@ func TestCountsIsOneCommand(t *testing.T) {
 		s.on = remembering()
 		s.answers["+CPMS=?"] = `+CPMS: ("ME","SM","SR"),("ME","SM"),("ME","SM")|OK`
 		m := s.mustOpen(Config{})
-		before := len(s.asked)
+		before := len(s.log())
 		counts, err := m.Counts(t.Context())
 		if err != nil || len(counts) != 2 || counts[0].Memory != "SM" || counts[1].Memory != "ME" || counts[0].Total != 30 {
 			t.Errorf("%+v, %v", counts, err)
 		}
-		if n := len(s.asked) - before; n != 1 {
+		if n := len(s.log()) - before; n != 1 {
 			t.Errorf("%d commands", n)
 		}
 	})

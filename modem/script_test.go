@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,11 +124,23 @@ func (s *script) say(answer string) {
 	s.w.Write(b.Bytes())
 }
 
-func (s *script) count(cmd string) int {
+// log is what was asked so far.
+func (s *script) log() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+// set changes an answer of a modem that is already open.
+func (s *script) set(cmd, answer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers[cmd] = answer
+}
+
+func (s *script) count(cmd string) int {
 	n := 0
-	for _, a := range s.asked {
+	for _, a := range s.log() {
 		if a == cmd {
 			n++
 		}
@@ -147,7 +160,7 @@ func (s *script) mustOpen(cfg Config) *Modem {
 	s.t.Helper()
 	m, err := s.open(cfg)
 	if err != nil {
-		s.t.Fatalf("open: %v\nasked: %q", err, s.asked)
+		s.t.Fatalf("open: %v\nasked: %q", err, s.log())
 	}
 	return m
 }

@@ -119,12 +119,12 @@ func TestSendIsOneCommand(t *testing.T) {
 		s := newScript(t)
 		m := s.mustOpen(Config{})
 		s.onSend("> ", "+CMGS: 255|OK")
-		before := len(s.asked)
+		before := len(s.log())
 		mr, err := m.Send(t.Context(), frame(t), nil)
 		if err != nil || mr != 255 {
 			t.Fatalf("mr %d, %v", mr, err)
 		}
-		if got := s.asked[before:]; len(got) != 2 || !strings.HasPrefix(got[0], "+CMGS=") || !strings.HasSuffix(got[1], "^Z") {
+		if got := s.log()[before:]; len(got) != 2 || !strings.HasPrefix(got[0], "+CMGS=") || !strings.HasSuffix(got[1], "^Z") {
 			t.Errorf("asked %q", got)
 		}
 	})
@@ -140,7 +140,7 @@ func TestSendWaitsForReady(t *testing.T) {
 		if e := wantSendError(t, err); e.Outcome != NotSent || e.Class != Temporary || !errors.Is(err, full) {
 			t.Errorf("got %v", err)
 		}
-		for _, a := range s.asked {
+		for _, a := range s.log() {
 			if strings.HasSuffix(a, "^Z") {
 				t.Error("^Z left although ready failed")
 			}
@@ -205,6 +205,7 @@ func TestSendWhenThePortDies(t *testing.T) {
 				s := newScript(t)
 				m := s.mustOpen(Config{})
 				s.onSend("> ", "")
+				s.mu.Lock()
 				on := s.on
 				s.on = func(cmd string) (string, bool) {
 					if strings.Contains(cmd, c.at) {
@@ -212,6 +213,7 @@ func TestSendWhenThePortDies(t *testing.T) {
 					}
 					return on(cmd)
 				}
+				s.mu.Unlock()
 				_, err := m.Send(t.Context(), frame(t), nil)
 				if e := wantSendError(t, err); e.Outcome != c.want {
 					t.Errorf("got %v", err)

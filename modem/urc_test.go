@@ -129,13 +129,13 @@ func TestPingTellsAReset(t *testing.T) {
 					s.answers[cmd] = "ERROR"
 				}
 				m := s.mustOpen(Config{})
-				before := len(s.asked)
-				s.answers[c.cmd] = c.later
+				before := len(s.log())
+				s.set(c.cmd, c.later)
 				if err := m.Ping(t.Context()); (err == nil) != c.ok {
 					t.Errorf("ping: %v", err)
 				}
-				if s.asked[before] != c.cmd {
-					t.Errorf("asked %q", s.asked[before:])
+				if s.log()[before] != c.cmd {
+					t.Errorf("asked %q", s.log()[before:])
 				}
 			})
 		})
@@ -149,7 +149,7 @@ func TestRearm(t *testing.T) {
 		if changed, err := m.Rearm(t.Context()); changed || err != nil {
 			t.Errorf("nothing was lost: %t, %v", changed, err)
 		}
-		s.answers["+CNMI?"] = "+CNMI: 2,0,0,0,0|OK"
+		s.set("+CNMI?", "+CNMI: 2,0,0,0,0|OK")
 		if changed, err := m.Rearm(t.Context()); !changed || err != nil || s.count("+CNMI=2,1,0,1,0") != 2 {
 			t.Errorf("%t, %v, set %d times", changed, err, s.count("+CNMI=2,1,0,1,0"))
 		}
@@ -161,9 +161,9 @@ func TestResetPrefersTheVendorsWay(t *testing.T) {
 		s := newScript(t)
 		s.on = remembering()
 		m := s.mustOpen(Config{Profile: "huawei"})
-		s.answers["+CFUN=1,1"] = "OK"
+		s.set("+CFUN=1,1", "OK")
 		if err := m.Reset(t.Context()); err != nil || s.count("^RESET") != 1 || s.count("+CFUN=1,1") != 1 {
-			t.Errorf("%v, asked %q", err, s.asked[len(s.asked)-2:])
+			t.Errorf("%v, asked %q", err, s.log()[len(s.log())-2:])
 		}
 	})
 }
@@ -211,11 +211,11 @@ func TestLastMR(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
 		m := s.mustOpen(Config{})
-		s.answers["+CRSM=176,28483,0,0,2"] = `+CRSM: 144,0,"2AFF"|OK`
+		s.set("+CRSM=176,28483,0,0,2", `+CRSM: 144,0,"2AFF"|OK`)
 		if mr, err := m.LastMR(t.Context()); err != nil || mr != 0x2A {
 			t.Errorf("%d, %v", mr, err)
 		}
-		s.answers["+CRSM=176,28483,0,0,2"] = "+CRSM: 106,130|OK"
+		s.set("+CRSM=176,28483,0,0,2", "+CRSM: 106,130|OK")
 		if _, err := m.LastMR(t.Context()); err == nil {
 			t.Error("a refusal by the card is no reference")
 		}

@@ -90,14 +90,14 @@ func TestUSSDGrammar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
 		m := s.mustOpen(Config{})
-		before := len(s.asked)
+		before := len(s.log())
 		for _, code := range []string{"", "*100#\r", `*1",15`, "hello", "\x1a"} {
 			if _, err := m.USSD(t.Context(), code); err == nil {
 				t.Errorf("%q was taken", code)
 			}
 		}
-		if len(s.asked) != before {
-			t.Errorf("asked %q", s.asked[before:])
+		if len(s.log()) != before {
+			t.Errorf("asked %q", s.log()[before:])
 		}
 	})
 }
