@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,7 +55,7 @@ var injects = []inject{
 	{"\r\n+ZUSIMR:2\r\n\r\n+ZUSIMR:2\r\n", []URC{{Line: "+ZUSIMR:2"}, {Line: "+ZUSIMR:2"}}},
 }
 
-// M1 M2 M14 M19: every URC at every line boundary of every transcript.
+// every URC at every line boundary of every transcript.
 func TestInjection(t *testing.T) {
 	for _, s := range scenes {
 		for _, in := range injects {
@@ -117,61 +116,52 @@ func TestInjection(t *testing.T) {
 	}
 }
 
-// The transcripts of all scenes cut in two at every byte, and into single bytes.
+// Every scene with every line end, cut in two at every byte, and byte by byte.
 func TestSplit(t *testing.T) {
 	for _, s := range scenes {
-		ends := []string{"\r\n", "\r", "\n", "\r\r\n", "\x00\r\n\x00"}
-		if false { // 200 runs cover them all
-			k := rand.IntN(len(ends))
-			ends = ends[k : k+1]
-		}
-		for _, end := range ends {
-			a := end + strings.Join(s.before, end+end) + end
-			if s.payload != "" {
-				a += "> "
-			}
-			b := end + strings.Join(s.after, end+end) + end
-			for cut := -1; cut < max(len(a), len(b)); cut++ {
-				synctest.Test(t, func(t *testing.T) {
-					say := func(f *fake, s string) {
-						if cut < 0 {
-							for i := range len(s) {
-								f.say(s[i : i+1])
-							}
-							return
-						}
-						k := min(cut, len(s))
-						f.say(s[:k])
-						pass(time.Millisecond)
-						f.say(s[k:])
-					}
-					_, p := newFake(t, func(f *fake, tok string) bool {
-						switch {
-						case tok == "AT"+s.cmd && s.payload == "":
-							say(f, a)
-						case tok == "AT"+s.cmd:
-							f.prompt("")
-							say(f, a)
-						default:
-							say(f, b)
-						}
-						return true
-					})
-					c := Open(p, Config{})
-					r, err := s.run(c)
-					if err != nil {
-						t.Fatal(err)
-					}
-					eq(t, s.cmd, r.Lines, s.want)
-					eq(t, "URCs", len(drain(c)), 0)
-					c.Close()
-				})
-			}
+		for _, end := range []string{"\r\n", "\r", "\n", "\r\r\n", "\x00\r\n\x00"} {
+			synctest.Test(t, func(t *testing.T) { splitAtEveryByte(t, s, end) })
 		}
 	}
 }
 
-// M16 M20: finals.
+func splitAtEveryByte(t *testing.T, s scene, end string) {
+	t.Helper()
+	before := end + strings.Join(s.before, end+end) + end
+	if s.payload != "" {
+		before += "> "
+	}
+	after := end + strings.Join(s.after, end+end) + end
+	var cut int
+	_, p := newFake(t, func(f *fake, tok string) bool {
+		say := before
+		if tok != "AT"+s.cmd {
+			say = after
+		} else if s.payload != "" {
+			f.prompt("")
+		}
+		if cut < 0 {
+			f.say(strings.Split(say, "")...)
+			return true
+		}
+		k := min(cut, len(say))
+		f.say(say[:k])
+		pass(time.Millisecond)
+		f.say(say[k:])
+		return true
+	})
+	c := Open(p, Config{})
+	for cut = -1; cut < max(len(before), len(after)); cut++ {
+		r, err := s.run(c)
+		eq(t, fmt.Sprintf("%s cut at %d", s.cmd, cut), err, nil)
+		eq(t, fmt.Sprintf("%s cut at %d", s.cmd, cut), r.Lines, s.want)
+		pass(2 * time.Millisecond) // the rest of a line end
+		eq(t, "URCs", len(drain(c)), 0)
+	}
+	c.Close()
+}
+
+// Final results, with and without a prompt awaited.
 func TestFinals(t *testing.T) {
 	for _, tc := range []struct {
 		cmd, final string
@@ -232,7 +222,7 @@ func TestFinals(t *testing.T) {
 	}
 }
 
-// M19: PDU line missing, then idle or answer; unclosed quote.
+// PDU line missing, then idle or answer; unclosed quote.
 func TestPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, p := newFake(t, nil)
@@ -322,7 +312,7 @@ func TestLongLine(t *testing.T) {
 	})
 }
 
-// M8: order of 200, idle and in an answer.
+// order of 200, idle and in an answer.
 func TestURCOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, p := newFake(t, func(f *fake, tok string) bool {

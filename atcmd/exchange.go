@@ -28,8 +28,9 @@ type exchange struct {
 	submitted bool // ^Z was handed to the writer
 	over      bool // the final result came
 	final     string
-	held      bool  // ends with success when nothing comes for a while
-	gone      error // given up, why
+	before    string // the final result just before it, if it was the last line: it may come once more
+	held      string // ends with this final result when nothing comes for a while
+	gone      error  // given up, why
 	limit     *time.Timer
 	pdu       bool // the last line was a header: its PDU follows
 	size      int
@@ -220,6 +221,9 @@ func (c *Conn) open(x *exchange) bool {
 	}
 	c.seq++
 	x.seq, x.sent = c.seq, true
+	if time.Since(c.lastAt) <= c.cfg.Quiet {
+		x.before = c.last
+	}
 	c.cur, c.last = x, ""
 	c.fr.wantPrompt, c.fr.echo = x.prompt != nil, "AT"+x.cmd
 	return true

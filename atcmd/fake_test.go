@@ -52,10 +52,11 @@ type fake struct {
 
 	mu      sync.Mutex
 	log     []string
-	raw     []byte
-	pdu     bool // in payload input
-	deaf    bool // discards input
-	aborts  bool // any byte while busy aborts the command
+	raw     []byte // what came
+	out     []byte // what was said
+	pdu     bool   // in payload input
+	deaf    bool   // discards input
+	aborts  bool   // any byte while busy aborts the command
 	busy    bool
 	aborted chan struct{}
 }
@@ -72,6 +73,9 @@ func newFake(t testing.TB, on func(f *fake, tok string) bool) (*fake, net.Conn) 
 
 func (f *fake) say(s ...string) {
 	for _, s := range s {
+		f.mu.Lock()
+		f.out = append(f.out, s...)
+		f.mu.Unlock()
 		f.tx <- []byte(s)
 	}
 }
@@ -189,6 +193,13 @@ func (f *fake) history() string {
 	return strings.Join(f.log, "|")
 }
 
+// heard is everything that was said to the Conn.
+func (f *fake) heard() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return string(f.out)
+}
+
 func (f *fake) subs() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -204,7 +215,7 @@ func (p stuckPort) Write([]byte) (int, error) { <-p.free; return 0, io.EOF }
 
 func (p stuckPort) Close() error { <-p.free; return nil }
 
-// M7: a port whose Read returns (0, nil) all the time.
+// a port whose Read returns (0, nil) all the time.
 type timeoutPort struct {
 	net.Conn
 	d time.Duration

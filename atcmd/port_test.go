@@ -5,52 +5,16 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// M4 M5: no hidden limit; the wait for the turn ends with ctx.
-func TestTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, p := newFake(t, func(f *fake, tok string) bool {
-			switch {
-			case strings.HasPrefix(tok, "AT+CMGS"):
-				f.prompt("> ")
-			case strings.HasPrefix(tok, "PDU:"):
-				pass(45 * time.Second)
-				f.say("\r\n+CMGS: 9\r\n\r\nOK\r\n")
-			default:
-				return false
-			}
-			return true
-		})
-		c := Open(p, Config{})
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			start := time.Now()
-			r, err := c.ExecPrompt(bg, "+CMGS=19", Prompt{Payload: hexPDU(19, 3)})
-			if err != nil || r.Lines[0] != "+CMGS: 9" || time.Since(start) != 45*time.Second {
-				t.Error(r, err, time.Since(start))
-			}
-		})
-		pass(time.Second)
-		ctx, cancel := context.WithTimeout(bg, 100*time.Millisecond)
-		defer cancel()
-		start := time.Now()
-		_, err := c.Exec(ctx, "+CSQ")
-		var xe *ExecError
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &xe) || xe.Sent || time.Since(start) != 100*time.Millisecond {
-			t.Fatal(err, time.Since(start))
-		}
-		wg.Wait()
-		c.Close()
-	})
-}
-
-// M6: a port that takes no bytes.
+// A port that takes no bytes: ctx ends the wait, and the write limit the connection.
 func TestBlockedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe() // nobody reads a
@@ -91,21 +55,7 @@ func TestStuckPort(t *testing.T) {
 	})
 }
 
-func TestReadTimeouts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, p := newFake(t, nil)
-		c := Open(timeoutPort{p, 20 * time.Millisecond}, Config{})
-		for range 5 {
-			pass(30 * time.Second) // 1500 empty reads
-			if r, err := c.Exec(bg, "+CSQ?"); err != nil || r.Lines[0] != "+CSQ: 1" {
-				t.Fatal(r, err)
-			}
-		}
-		eq(t, "close", c.Close(), nil)
-	})
-}
-
-// M22: the port dies after every byte of the talk, on either side's turn.
+// The port dies after every byte of the talk, on either side's turn.
 func TestHangup(t *testing.T) {
 	cause := errors.New("input/output error")
 	for _, s := range scenes {
@@ -180,4 +130,103 @@ func TestHangup(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Close at any time of a submission and of the resync after it: every exchange ends with ErrClosed, no goroutine is left
+// (the bubble would not end), and no ^Z leaves any more.
+func TestCloseAtAnyTime(t *testing.T) {
+	for at := time.Duration(0); at < 6*time.Second; at += 50 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			f, p := newFake(t, sender(300*time.Millisecond, -1))
+			c := Open(p, Config{})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				_, err := c.ExecPrompt(bg, "+CMGS=19", Prompt{
+					Payload: hexPDU(19, 1),
+					Ready:   func() error { pass(500 * time.Millisecond); return nil },
+					Answer:  2 * time.Second,
+				})
+				eq(t, "cause", errors.Is(err, ErrClosed) || errors.Is(err, ErrNoAnswer), true)
+			})
+			synctest.Wait()
+			wg.Go(func() {
+				if _, err := c.Exec(bg, "+CMEE?"); !errors.Is(err, ErrClosed) && err != nil {
+					t.Error("waiter:", err)
+				}
+			})
+			pass(at)
+			eq(t, "alive", c.Err(), nil)
+			closed := f.subs()
+			eq(t, "close", c.Close(), nil)
+			eq(t, "cause", c.Err(), ErrClosed)
+			wg.Wait()
+			eq(t, "^Z after Close", f.subs(), closed)
+		})
+	}
+}
+
+// spinPort returns (0, nil) without waiting.
+type spinPort struct {
+	*loop
+	reads atomic.Int64
+}
+
+func (p *spinPort) Read(b []byte) (int, error) {
+	p.reads.Add(1)
+	select {
+	case p.rest = <-p.rx:
+		return p.loop.Read(b)
+	case <-p.end:
+		return 0, io.EOF
+	default:
+		return 0, nil
+	}
+}
+
+func TestEmptyReadsDoNotSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &spinPort{loop: newLoop()}
+		c := Open(p, Config{})
+		pass(time.Second)
+		if n := p.reads.Load(); n > int64(time.Second/pollEvery)+freeReads+1 {
+			t.Errorf("%d reads in a second", n)
+		}
+		ask(t, c, "+CSQ", "+CSQ: 20,99")
+		eq(t, "close", c.Close(), nil)
+	})
+}
+
+// shortPort takes one byte of each write.
+type shortPort struct{ *loop }
+
+func (p shortPort) Write(b []byte) (int, error) { return 1, nil }
+
+func TestShortWriteEndsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Open(shortPort{newLoop()}, Config{})
+		_, err := c.Exec(bg, "+CSQ")
+		eq(t, "cause", errors.Is(err, io.ErrShortWrite), true)
+		<-c.Done()
+		eq(t, "cause kept", errors.Is(c.Err(), io.ErrShortWrite), true)
+		eq(t, "close", c.Close(), nil)
+	})
+}
+
+// No goroutine outlives Close, in real time and counted.
+func TestNoGoroutineIsLeft(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 20 {
+		c := Open(newLoop(), Config{})
+		if _, err := c.Exec(bg, "+CSQ"); err != nil {
+			t.Fatal(err)
+		}
+		eq(t, "close", c.Close(), nil)
+	}
+	for range 1000 { // one that has closed its channel may still be on its way out
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Fatalf("%d goroutines more", runtime.NumGoroutine()-before)
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// M17 M18 M21: prompts, and the bytes on the wire.
+// prompts, and the bytes on the wire.
 func TestPrompts(t *testing.T) {
 	pay := hexPDU(19, 5)
 	for _, pr := range []string{"\r\n> ", "\r\n>", ">", " > ", "\r\n  >  ", "> \r\n", "AT+CMGS=19\r> ", "AT+CMGS=19\r\n> ", "AT+CMGS=19> ",
@@ -75,7 +75,7 @@ func TestOddPrompts(t *testing.T) {
 	})
 }
 
-// M9: the ack comes after the store, after the running CMGS, and its error is seen.
+// the ack comes after the store, after the running CMGS, and its error is seen.
 func TestAckOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

@@ -39,6 +39,7 @@ func TestReadyBeforeCtrlZ(t *testing.T) {
 			var began time.Duration
 			r, err := c.ExecPrompt(bg, "+CMGS=19", Prompt{Payload: hexPDU(19, 1), Ready: func() error {
 				began = time.Since(start)
+				synctest.Wait()
 				eq(t, "command line before Ready", f.got("AT+CMGS=19"), 1)
 				pass(tc.ready * time.Millisecond)
 				eq(t, "^Z before Ready returned", f.subs(), 0)

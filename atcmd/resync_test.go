@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// M3 M4: answers 0.1 to 5 s after ctx ended, by three kinds of modem.
+// answers 0.1 to 5 s after ctx ended, by three kinds of modem.
 func TestLateAnswer(t *testing.T) {
 	for _, kind := range []string{"queues", "deaf", "aborts"} {
 		for _, late := range []time.Duration{100, 150, 200, 300, 500, 1000, 1200, 2000, 3000, 5000} {

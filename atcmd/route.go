@@ -15,7 +15,7 @@ const (
 	toPDU                  // that PDU
 	toAnswer               // of the running command
 	toFinal                // ends the running command
-	toHeld                 // an OK before any line of an answer that must have one: perhaps the last command's, said twice
+	toHeld                 // ends the running command, or is the last command's final result said twice
 	toEvidence             // an answer nobody waits for
 	toRepeat               // the last final result, said twice
 	toPing                 // the own line of a ping
@@ -89,11 +89,9 @@ func (x *exchange) destination(l, name string) dest {
 
 func (x *exchange) finalDestination(l string) dest {
 	switch {
-	case l != "OK":
-		return toFinal
-	case x.prompt != nil && !x.submitted: // no command with a prompt succeeds without it
+	case l == "OK" && x.prompt != nil && !x.submitted: // no command with a prompt succeeds without it
 		return toEvidence
-	case x.spec.lined && !x.held && len(x.lines) == 0:
+	case l == x.before && x.spec.lined && x.held == "" && len(x.lines) == 0:
 		return toHeld
 	}
 	return toFinal
@@ -129,7 +127,7 @@ func (c *Conn) route(l string) {
 	case toFinal:
 		c.final(c.cur, l)
 	case toHeld:
-		c.hold(c.cur)
+		c.hold(c.cur, l)
 	case toEvidence:
 		c.evidence(l)
 	case toRepeat:
@@ -154,10 +152,9 @@ func (c *Conn) answer(x *exchange, l string) {
 		c.die(errAnswerSize)
 		return
 	}
-	if x.held && len(x.lines) == 0 { // so that OK was not ours
-		x.held = false
-		c.repeats = true
-		c.urc(URC{Line: "OK", Late: true})
+	if x.held != "" && len(x.lines) == 0 { // so that was not ours
+		c.urc(URC{Line: x.held, Late: true})
+		x.held, c.repeats = "", true
 	}
 	if x.spec.single && len(x.lines) > 0 { // the line before was a URC that looks like the answer
 		c.urc(URC{Line: x.lines[0]})
@@ -167,7 +164,7 @@ func (c *Conn) answer(x *exchange, l string) {
 	name := id(l)
 	x.pdu = name == "+CMGL" || name == "+CMGR"
 	if x.spec.ends(l) {
-		c.hold(x)
+		c.hold(x, "OK")
 	}
 }
 
@@ -184,15 +181,15 @@ func (c *Conn) final(x *exchange, l string) {
 	c.eng.finish(x)
 }
 
-// hold ends x with success after a silence, unless what comes meanwhile decides otherwise: the answer after an OK that
-// was the last command's said twice, or the OK after a line that was to be the end.
-func (c *Conn) hold(x *exchange) {
-	x.held = true
+// hold ends x with final result l after a silence, unless what comes meanwhile decides otherwise: the answer, after a
+// final result that was the last command's said twice, or the OK after a line that was to be the end.
+func (c *Conn) hold(x *exchange, l string) {
+	x.held = l
 	x.limit = time.AfterFunc(c.cfg.Quiet, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.cur == x && x.held {
-			c.final(x, "OK")
+		if c.cur == x && x.held != "" {
+			c.final(x, x.held)
 		}
 	})
 }

@@ -74,7 +74,20 @@ func TestFinalSaidTwice(t *testing.T) {
 	}
 }
 
-// A query that is answered by OK alone is believed after a silence, and costs no other command anything.
+// So may an error be.
+func TestErrorSaidTwice(t *testing.T) {
+	m := map[string][]string{"AT+CMGF=0": {"ERROR"}, "AT+CSQ": {"ERROR", "9ms", "+CSQ: 20,99", "OK"}}
+	talk(t, script(m), func(_ *fake, c *Conn) {
+		_, err := c.Exec(bg, "+CMGF=0")
+		eq(t, "first", errors.Is(err, FinalError("ERROR")), true)
+		ask(t, c, "+CSQ", "+CSQ: 20,99")
+		eq(t, "evidence", drain(c), []URC{{Line: "ERROR", Late: true}})
+		_, err = c.Exec(bg, "+CSQ")
+		eq(t, "its own", errors.Is(err, FinalError("ERROR")), true)
+	})
+}
+
+// A query that is answered by OK alone right after another OK is believed after a silence; nothing else waits.
 func TestBareOK(t *testing.T) {
 	talk(t, script(map[string][]string{"AT+CPIN?": {"OK"}, "AT+CMGL=4": {"OK"}, "AT+CMGF=0": {"OK"}}), func(_ *fake, c *Conn) {
 		start := time.Now()
@@ -84,7 +97,9 @@ func TestBareOK(t *testing.T) {
 		ask(t, c, "+CPIN?")
 		eq(t, "took", time.Since(start), 200*time.Millisecond)
 		ask(t, c, "+CMGF=0")
-		eq(t, "took", time.Since(start), 200*time.Millisecond)
+		pass(time.Second)
+		ask(t, c, "+CPIN?")
+		eq(t, "took", time.Since(start), 1200*time.Millisecond)
 	})
 }
 
@@ -101,7 +116,7 @@ func TestCommandFinal(t *testing.T) {
 		"OK":          {[]string{"+CPIN: READY", "OK"}, 0, []string{"+CPIN: READY"}},
 		"OK later":    {[]string{"+CPIN: READY", "90ms", "OK"}, 90, []string{"+CPIN: READY"}},
 		"other value": {[]string{"+CPIN: SIM PIN", "OK"}, 0, []string{"+CPIN: SIM PIN"}},
-		"only OK":     {[]string{"OK"}, 200, nil},
+		"only OK":     {[]string{"OK"}, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			talk(t, script(map[string][]string{"AT+CPIN?": tc.lines}), func(_ *fake, c *Conn) {
@@ -217,7 +232,7 @@ func TestNumericResults(t *testing.T) {
 func TestDirtyLine(t *testing.T) {
 	odd := func(f *fake, tok string) bool {
 		if tok == "AT+CMEE?" {
-			f.say("\r\n+CMEE: 1\r\n\r\nOK\r\n", "\r\n+COPS: 0\r\n")
+			f.say("\r\n+CMEE: 1\r\n\r\nOK\r\n\r\n+COPS: 0\r\n")
 			return true
 		}
 		return false
