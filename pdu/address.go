@@ -75,7 +75,7 @@ const minInternational00 = 8
 // everything else goes out as typed, * and # included. The result holds 1 to 20 characters out of 0-9, * and #, so
 // nothing else can reach a modem.
 func ParseAddress(s string) (Address, error) {
-	var buf [maxDigits + 2]byte
+	var buf [maxDigits + 3]byte // 00, the digits, and one that shows there were too many
 	digits, plus, err := cleanDigits(buf[:0], s)
 	if err != nil {
 		return Address{}, fmt.Errorf("number %q: %w", clip(s), err)
@@ -165,6 +165,9 @@ func appendAddress(dst []byte, a Address) ([]byte, error) {
 	if len(a.Digits) > maxDigits {
 		return dst, fmt.Errorf("more than %d digits", maxDigits)
 	}
+	if a.TON == TONInternational && !decimal(a.Digits) {
+		return dst, errStar
+	}
 	return appendDigits(append(dst, byte(len(a.Digits)), a.toa()), a.Digits)
 }
 
@@ -243,7 +246,8 @@ func (r *reader) address(field string) Address {
 		b, n = b[2:], n-4
 	}
 	var odd bool
-	if a.Digits, odd = decodeDigits(b, n); odd && toa&0x80 != 0 {
+	a.Digits, odd = decodeDigits(b, n)
+	if odd = odd || a.TON == TONInternational && !decimal(a.Digits); odd && toa&0x80 != 0 {
 		r.flag(field, at+2, problemAddress)
 	}
 	return a
@@ -256,8 +260,11 @@ func nested(t TON, b []byte, n int) bool {
 		return false
 	}
 	digits, odd := decodeDigits(b[2:], n-4)
-	return !odd && strings.Trim(digits, "0123456789") == ""
+	return !odd && decimal(digits)
 }
+
+// decimal reports digits without * # a b c. International numbers have no others.
+func decimal(digits string) bool { return strings.Trim(digits, digitSet[:10]) == "" }
 
 func decodeName(b []byte, semiOctets int) string {
 	var buf [maxUDL]byte

@@ -42,7 +42,7 @@ func appendSMSC(dst []byte, a Address) ([]byte, error) {
 	if a.IsZero() {
 		return append(dst, 0), nil
 	}
-	if a.TON == TONAlphanumeric || a.TON > 7 || a.NPI > 15 || a.Digits == "" || len(a.Digits) > maxDigits {
+	if a.TON == TONAlphanumeric || a.TON > 7 || a.NPI > 15 || a.Digits == "" || len(a.Digits) > maxDigits || !decimal(a.Digits) {
 		return dst, fmt.Errorf("a service centre has 1 to %d digits", maxDigits)
 	}
 	return appendDigits(append(dst, byte(1+(len(a.Digits)+1)/2), a.toa()), a.Digits)
@@ -150,7 +150,7 @@ func (r *reader) smsc() Address {
 		semi--
 	}
 	digits, odd := decodeDigits(b, semi)
-	if odd || toa&0x80 == 0 {
+	if odd || toa&0x80 == 0 || !decimal(digits) {
 		r.flag("SMSC", 0, problemAddress)
 	}
 	return Address{TON: TON(toa >> 4 & 7), NPI: toa & 0x0F, Digits: digits}
