@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -154,17 +157,63 @@ func TestFaultsDoNotLeak(t *testing.T) {
 	}
 }
 
+var statuses = map[api.Code]int{
+	api.CodeBadJSON: 400, api.CodeForbidden: 403, api.CodeBadHost: 403, api.CodeNotFound: 404,
+	api.CodeMethodNotAllowed: 405, api.CodeTimeout: 408, api.CodeConflict: 409, api.CodeTooLate: 409,
+	api.CodeKeyReused: 409, api.CodeBodyTooLarge: 413, api.CodeMediaType: 415, api.CodeInvalid: 422,
+	api.CodeBadNumber: 422, api.CodeEmptyText: 422, api.CodeTooLong: 422, api.CodeNotEncodable: 422,
+	api.CodeTooMany: 422, api.CodeUnknownModem: 422, api.CodeStorage: 500, api.CodeInternal: 500,
+	api.CodeNotReady: 503, api.CodeUnavailable: 503, api.CodeDiskFull: 507,
+}
+
 func TestEveryCodeHasItsStatus(t *testing.T) {
-	for code, want := range map[api.Code]int{
-		api.CodeBadJSON: 400, api.CodeForbidden: 403, api.CodeBadHost: 403, api.CodeNotFound: 404,
-		api.CodeMethodNotAllowed: 405, api.CodeTimeout: 408, api.CodeConflict: 409, api.CodeTooLate: 409,
-		api.CodeKeyReused: 409, api.CodeBodyTooLarge: 413, api.CodeMediaType: 415, api.CodeInvalid: 422,
-		api.CodeBadNumber: 422, api.CodeEmptyText: 422, api.CodeTooLong: 422, api.CodeNotEncodable: 422,
-		api.CodeTooMany: 422, api.CodeUnknownModem: 422, api.CodeStorage: 500, api.CodeInternal: 500,
-		api.CodeNotReady: 503, api.CodeUnavailable: 503, api.CodeDiskFull: 507,
-	} {
+	for code, want := range statuses {
 		if got := statusOf(code); got != want {
 			t.Errorf("%s: got %d, want %d", code, got, want)
+		}
+	}
+}
+
+// The manual's table of codes and of fields is the program's.
+func TestTheManualIsRight(t *testing.T) {
+	b, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[api.Code]bool{}
+	row := regexp.MustCompile(`(?m)^\| ([0-9, ]+) \| (.*?) \|`)
+	for _, m := range row.FindAllStringSubmatch(string(b), -1) {
+		for quoted := range strings.SplitSeq(m[2], ", ") {
+			code := api.Code(strings.Trim(quoted, "`"))
+			seen[code] = true
+			if status := strconv.Itoa(statusOf(code)); !strings.Contains(m[1], status) {
+				t.Errorf("%s is %s, not %s", code, status, m[1])
+			}
+		}
+	}
+	for code := range statuses {
+		if !seen[code] {
+			t.Errorf("the manual lacks the code %s", code)
+		}
+	}
+	request := newTestAPI(t).ask("GET", "/openapi.json", "")
+	var doc struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]any `json:"properties"`
+			} `json:"schemas"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(request.body, &doc); err != nil {
+		t.Fatal(err)
+	}
+	fields := doc.Components.Schemas["SendRequest"].Properties
+	if len(fields) < 15 {
+		t.Errorf("only %d fields in the document", len(fields))
+	}
+	for name := range fields {
+		if !strings.Contains(string(b), "`"+name+"`") {
+			t.Errorf("the manual lacks the field %s", name)
 		}
 	}
 }
