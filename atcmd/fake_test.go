@@ -38,7 +38,7 @@ func eq(t *testing.T, what string, got, want any) {
 	}
 }
 
-// pass lets time go by in a synctest bubble.
+// pass lets time go by: in a synctest bubble, but for the one test that counts real goroutines.
 func pass(d time.Duration) { <-time.After(d) }
 
 // fake is a modem on the far end of a pipe. Input is cut into tokens:

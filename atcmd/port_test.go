@@ -155,6 +155,7 @@ func TestCloseAtAnyTime(t *testing.T) {
 				}
 			})
 			pass(at)
+			synctest.Wait()
 			eq(t, "alive", c.Err(), nil)
 			closed := f.subs()
 			eq(t, "close", c.Close(), nil)
@@ -212,7 +213,7 @@ func TestShortWriteEndsTheConnection(t *testing.T) {
 	})
 }
 
-// No goroutine outlives Close, in real time and counted.
+// No goroutine outlives Close, counted outside a bubble.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 20 {
@@ -226,7 +227,8 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		if runtime.NumGoroutine() <= before {
 			return
 		}
-		runtime.Gosched()
+		pass(time.Millisecond)
 	}
-	t.Fatalf("%d goroutines more", runtime.NumGoroutine()-before)
+	stacks := make([]byte, 1<<16)
+	t.Fatalf("%d goroutines more:\n%s", runtime.NumGoroutine()-before, stacks[:runtime.Stack(stacks, true)])
 }

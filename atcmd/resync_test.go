@@ -354,5 +354,5 @@ func TestStorm(t *testing.T) {
 
 // The same in real time, microseconds for milliseconds.
 func TestStormReal(t *testing.T) {
-	storm(t, rand.Uint64(), 10, 50*time.Microsecond)
+	storm(t, rand.Uint64(), 4, 200*time.Microsecond)
 }
