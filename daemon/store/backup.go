@@ -34,7 +34,11 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 
 func (s *Store) copyTo(ctx context.Context, path string, f *os.File) error {
 	if _, err := s.rdb.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
-		return storageError("write the backup", err)
+		code := api.CodeStorage
+		if isFull(err) {
+			code = api.CodeDiskFull
+		}
+		return api.Errorf(code, "write the backup %s: %v", path, err)
 	}
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("write the backup: %w", err)

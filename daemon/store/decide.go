@@ -79,7 +79,7 @@ func (s *Store) Undecided(now time.Time) ([]UnknownPart, error) {
 		WHERE p.state = 'unknown' AND p.decided = 0 AND p.decide_at IS NOT NULL AND p.decide_at <= ? ORDER BY p.decide_at, p.id LIMIT ?`,
 		now.UnixMilli(), maxUndecided)
 	if err != nil {
-		return nil, storageError("find what to decide", err)
+		return nil, s.readError("find what to decide", err)
 	}
 	parts, err := collect(rows, func(rows *sql.Rows) (u UnknownPart, err error) {
 		var mr sql.NullInt64
@@ -87,7 +87,7 @@ func (s *Store) Undecided(now time.Time) ([]UnknownPart, error) {
 		u.MR = orMinusOne(mr)
 		return u, err
 	})
-	return parts, storageError("find what to decide", err)
+	return parts, s.readError("find what to decide", err)
 }
 
 // Decision is what the policy says of an unknown part.

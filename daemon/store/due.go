@@ -76,10 +76,10 @@ func (s *Store) Due(now time.Time, q DueQuery) ([]Job, error) {
 	limit := min(max(q.Limit, 1), maxDue)
 	rows, err := s.read().rows(dueSQL, simLane(q.SIM), askedLane(q.Modem), now.UnixMilli(), limit, q.SIM)
 	if err != nil {
-		return nil, storageError("find what to send", err)
+		return nil, s.readError("find what to send", err)
 	}
 	jobs, err := collect(rows, scanJob)
-	return jobs, storageError("find what to send", err)
+	return jobs, s.readError("find what to send", err)
 }
 
 // askedLane is the lane of messages that ask for this modem; it is never the
@@ -124,7 +124,7 @@ func nextEnds() string {
 func (s *Store) NextDue(_ time.Time, sim int64, modem string) (time.Time, bool, error) {
 	var at sql.NullInt64
 	if err := s.read().row(nextDueSQL, simLane(sim), askedLane(modem)).Scan(&at); err != nil {
-		return time.Time{}, false, storageError("find what to send", err)
+		return time.Time{}, false, s.readError("find what to send", err)
 	}
 	return fromMilli(at.Int64), at.Valid, nil
 }

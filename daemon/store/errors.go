@@ -14,8 +14,8 @@ import (
 // error or damage is the end of this store: what the kernel did with pages whose
 // fsync failed can't be known, so nothing is tried again and the daemon restarts.
 
-// storageError turns an error of the driver into an *api.Error. doing completes
-// "could not ...". Errors that are already *api.Error pass.
+// storageError turns an error of the driver into an *api.Error. doing is what
+// was being done. Errors that are already *api.Error pass.
 func storageError(doing string, err error) error {
 	var known *api.Error
 	switch {
@@ -27,7 +27,10 @@ func storageError(doing string, err error) error {
 		return diskFull(doing)
 	}
 	e := api.Errorf(api.CodeStorage, "%s: the database says: %v", doing, err)
-	if isBreaking(err) {
+	switch {
+	case isBusy(err):
+		e.Hint = "another program uses the database file: end it, and read a copy made by `simpost backup` instead"
+	case isBreaking(err):
 		e.Hint = "look at the disk and its messages in the system log; simpost starts again by itself"
 	}
 	return e
@@ -75,6 +78,11 @@ func isBreaking(err error) bool {
 func endsBatch(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) && e.Code != sqlite3.ErrConstraint
+}
+
+func isBusy(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 }
 
 func isNotADatabase(err error) bool {

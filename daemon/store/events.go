@@ -37,10 +37,10 @@ func (s *Store) Events(after int64, limit int) ([]api.Event, error) {
 	}
 	rows, err := s.read().rows(`SELECT seq, at, type, message, part, modem, state, detail FROM event WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
 	if err != nil {
-		return nil, storageError("read the events", err)
+		return nil, s.readError("read the events", err)
 	}
 	events, err := collect(rows, scanEvent)
-	return events, storageError("read the events", err)
+	return events, s.readError("read the events", err)
 }
 
 func scanEvent(rows *sql.Rows) (api.Event, error) {

@@ -178,7 +178,7 @@ func (s *Store) NextHousekeeping(_ time.Time) (time.Time, bool, error) {
 		UNION ALL SELECT min(created_at) + ?2 FROM idempotency)`,
 		announceAfter.Milliseconds(), (keepKeys + keySlack).Milliseconds()).Scan(&at)
 	if err != nil {
-		return time.Time{}, false, storageError("look ahead", err)
+		return time.Time{}, false, s.readError("look ahead", err)
 	}
 	return fromMilli(at.Int64), at.Valid, nil
 }

@@ -30,16 +30,16 @@ type Filter struct {
 func (s *Store) view(doing string, read func(*tx) error) error {
 	conn, err := s.rdb.Conn(context.Background())
 	if err != nil {
-		return storageError(doing, err)
+		return s.readError(doing, err)
 	}
 	defer conn.Close()
 	t := &tx{conn: conn}
 	if _, err := t.exec(`BEGIN`); err != nil {
-		return storageError(doing, err)
+		return s.readError(doing, err)
 	}
 	err = read(t)
 	_, end := t.exec(`COMMIT`)
-	return storageError(doing, errors.Join(err, end))
+	return s.readError(doing, errors.Join(err, end))
 }
 
 // Get returns a message with its attempts and reports, or CodeNotFound.
@@ -274,7 +274,7 @@ func (s *Store) Waiting(sim int64, modem string) (int, error) {
 	for _, lane := range []string{simLane(sim), askedLane(modem)} {
 		var n int
 		if err := s.read().row(waitingSQL, lane).Scan(&n); err != nil {
-			return 0, storageError("count what waits", err)
+			return 0, s.readError("count what waits", err)
 		}
 		total += n
 	}

@@ -137,10 +137,10 @@ func (s *Store) Undeleted(sim int64, modem string) ([]Slot, error) {
 	rows, err := s.read().rows(`SELECT id, memory, slot FROM received WHERE deleted_at IS NULL AND place IS NOT NULL
 		AND (place LIKE 'sim:' || ?1 || '/%' OR place LIKE 'modem:%' AND modem = ?2) ORDER BY id`, sim, modem)
 	if err != nil {
-		return nil, storageError("list the slots", err)
+		return nil, s.readError("list the slots", err)
 	}
 	slots, err := collect(rows, func(rows *sql.Rows) (sl Slot, err error) {
 		return sl, rows.Scan(&sl.Row, &sl.Memory, &sl.Index)
 	})
-	return slots, storageError("list the slots", err)
+	return slots, s.readError("list the slots", err)
 }

@@ -274,7 +274,7 @@ func (p *part) accepted(now int64, m *message, mr int) {
 	p.because(nil)
 	p.decideAt, p.decided = sql.NullInt64{}, false
 	p.mr = sql.NullInt64{Int64: int64(mr), Valid: mr >= 0}
-	if !m.report || p.report != api.ReportWaiting {
+	if p.report != api.ReportWaiting && p.report != api.ReportPending {
 		return
 	}
 	validity := m.validity
@@ -390,8 +390,11 @@ func (s *Store) Pause(now time.Time, part int64, until time.Time, reason api.Rea
 		news := p.code != reason.Code
 		p.due = until.UnixMilli()
 		p.because(&reason)
-		if err := t.save(p, stepPause); err != nil || !news {
+		if err := t.save(p, stepPause); err != nil {
 			return err
+		}
+		if !news { // it goes on waiting for the same thing
+			return t.note(m)
 		}
 		return t.note(m, partEvent(p))
 	})

@@ -72,7 +72,7 @@ func (t *tx) sim(id Identity) (SIM, error) {
 func (s *Store) PINTried(iccid string, hash [32]byte) (bool, error) {
 	var n int
 	err := s.read().row(`SELECT count(*) FROM pin WHERE iccid = ? AND hash = ?`, iccid, hash[:]).Scan(&n)
-	return n > 0, storageError("look up the PIN", err)
+	return n > 0, s.readError("look up the PIN", err)
 }
 
 // PINTrying commits that the PIN is about to be tried: call it before AT+CPIN.

@@ -158,6 +158,11 @@ func (s *Store) judge(err error) error {
 	return err
 }
 
+// readError is storageError for what was read; damage breaks the store as well.
+func (s *Store) readError(doing string, err error) error {
+	return storageError(doing, s.judge(err))
+}
+
 // Broken is closed when the database failed in a way after which nothing can be
 // trusted: end the process, and open again in the next. Err says what it was.
 func (s *Store) Broken() <-chan struct{} { return s.broken }
