@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -60,8 +61,8 @@ type server struct {
 	apiDeps
 	mux     *http.ServeMux
 	conns   *connTable
-	spec    []byte // OpenAPI as JSON
-	specY   []byte // and as YAML
+	spec    func() []byte // OpenAPI as JSON, made when it is first asked for
+	specY   func() []byte // and as YAML
 	streams chan struct{}
 	backups chan struct{}
 }
@@ -108,25 +109,30 @@ func (s *server) routes() {
 	s.eventRoutes(h)
 	s.statusRoutes(h)
 
-	var err error
-	if s.spec, err = json.Marshal(h.OpenAPI()); err != nil {
-		panic("daemon: the OpenAPI document: " + err.Error())
-	}
-	if s.specY, err = h.OpenAPI().YAML(); err != nil {
-		panic("daemon: the OpenAPI document: " + err.Error())
-	}
+	s.spec = document(func() ([]byte, error) { return json.Marshal(h.OpenAPI()) })
+	s.specY = document(h.OpenAPI().YAML)
 	s.mux.HandleFunc("GET /openapi.json", s.serveSpec)
 	s.mux.HandleFunc("GET /openapi.yaml", s.serveSpec)
+}
+
+func document(write func() ([]byte, error)) func() []byte {
+	return sync.OnceValue(func() []byte {
+		b, err := write()
+		if err != nil {
+			panic("daemon: the OpenAPI document: " + err.Error())
+		}
+		return b
+	})
 }
 
 func (s *server) serveSpec(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, ".yaml") {
 		w.Header().Set("Content-Type", "application/openapi+yaml")
-		w.Write(s.specY)
+		w.Write(s.specY())
 		return
 	}
 	w.Header().Set("Content-Type", "application/openapi+json")
-	w.Write(s.spec)
+	w.Write(s.spec())
 }
 
 func unmarshalJSON(b []byte, v any) error {

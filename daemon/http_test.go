@@ -186,7 +186,7 @@ const specURL = "mem://simpost/openapi.json"
 
 func newSpecCheck(t *testing.T, s *server) *specCheck {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(s.spec))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(s.spec()))
 	if err != nil {
 		t.Fatal(err)
 	}
