@@ -72,6 +72,8 @@ func (s *Store) Changed() <-chan struct{} {
 
 func formatID(id int64) string { return strconv.FormatInt(id, 10) }
 
+func parse(id string) (int64, error) { return strconv.ParseInt(id, 10, 64) }
+
 // fromMilli is the time of a column.
 func fromMilli(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 
 	"simpost/daemon/api"
@@ -96,7 +95,7 @@ func (f *Filter) where() (string, []any, error) {
 	var args []any
 	add := func(term string, arg any) { terms, args = append(terms, term), append(args, arg) }
 	if f.After != "" {
-		id, err := strconv.ParseInt(f.After, 10, 64)
+		id, err := parse(f.After)
 		if err != nil {
 			return "", nil, api.Errorf(api.CodeInvalid, "after: %q is not the cursor of a page", f.After)
 		}
@@ -188,7 +187,7 @@ func (t *tx) fillParts(all []api.Message) error {
 	ids := make([]string, len(all))
 	for i := range all {
 		ids[i] = all[i].ID
-		id, err := strconv.ParseInt(all[i].ID, 10, 64)
+		id, err := parse(all[i].ID)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ func probe(path string) error {
 	case isNotADatabase(err):
 		return notOurs(path, "is not a database")
 	case err != nil:
-		return fmt.Errorf("read %s: %w", path, err)
+		return storageError("read "+path, err)
 	case app == 0 && version == 0 && tables == 0:
 		return nil // new
 	case app != applicationID:

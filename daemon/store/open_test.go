@@ -69,7 +69,9 @@ func TestOpenRefusals(t *testing.T) {
 		{"newer", func(t *testing.T, path string) { ours(t, path); sqlite(t, path, `PRAGMA user_version = 99`) }, api.CodeDatabaseNewer},
 		{"another program's", func(t *testing.T, path string) { sqlite(t, path, `CREATE TABLE inbox (id INTEGER)`) }, api.CodeDatabaseNotOurs},
 		{"another program's id", func(t *testing.T, path string) { sqlite(t, path, `PRAGMA application_id = 7; PRAGMA user_version = 1`) }, api.CodeDatabaseNotOurs},
-		{"no database", func(t *testing.T, path string) { ok(t, os.WriteFile(path, []byte(strings.Repeat("words ", 99)), 0o600)) }, api.CodeDatabaseNotOurs},
+		{"no database", func(t *testing.T, path string) {
+			ok(t, os.WriteFile(path, []byte(strings.Repeat("words ", 99)), 0o600))
+		}, api.CodeDatabaseNotOurs},
 		{"symlink", func(t *testing.T, path string) {
 			ours(t, path+".real")
 			ok(t, os.Symlink(path+".real", path))
