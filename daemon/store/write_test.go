@@ -177,13 +177,13 @@ func TestBroken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "simpost.db")
 	s, err := Open(path)
 	ok(t, err)
-	fill(t, s, 2000)
+	marked := text(1)
+	marked.Parts[0] = []byte("the page that is damaged")
+	must[Accepted](t)(s.Enqueue(t0, nil, []NewMessage{marked}))
 	ok(t, s.Close())
-	damage(t, path)
+	damage(t, path, marked.Parts[0])
 	s = openAt(t, path)
-	for id := int64(1); id <= 2000 && err == nil; id++ {
-		_, err = s.Cancel(t0, id)
-	}
+	_, err = s.Cancel(t0, 1)
 	wantHint(t, err, api.CodeStorage)
 	<-s.Broken()
 	wantCode(t, s.Err(), api.CodeStorage)
@@ -191,16 +191,17 @@ func TestBroken(t *testing.T) {
 	wantCode(t, err, api.CodeStorage)
 }
 
-// damage overwrites the middle of a file.
-func damage(t *testing.T, path string) {
+// damage overwrites the page of a file that holds mark.
+func damage(t *testing.T, path string, mark []byte) {
 	t.Helper()
 	const page = 4096
-	f := must[*os.File](t)(os.OpenFile(path, os.O_RDWR, 0))
-	defer f.Close()
-	info := must[os.FileInfo](t)(f.Stat())
-	for at := info.Size() / 4 / page * page; at < info.Size()*3/4; at += page {
-		must[int](t)(f.WriteAt(bytes.Repeat([]byte{0xa5}, page), at))
+	content := must[[]byte](t)(os.ReadFile(path))
+	at := bytes.Index(content, mark)
+	if at < 0 {
+		t.Fatal("the mark is not in the file")
 	}
+	copy(content[at/page*page:], bytes.Repeat([]byte{0xa5}, page))
+	ok(t, os.WriteFile(path, content, 0o600))
 }
 
 // TestIdleWritesNothing: what the daemon calls again and again leaves the file alone.
