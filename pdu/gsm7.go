@@ -108,10 +108,11 @@ var (
 	wideCoding  = coding{alphabet: UCS2}
 )
 
-// In the result of septet: bit 7 says that an escape comes first; noSeptet that there is none.
+// In the result of septet bit 7 says that an escape comes first; escape after escape, which is no character, that there is
+// none.
 const (
 	withEscape = 0x80
-	noSeptet   = 0xFF
+	noSeptet   = withEscape | escape
 )
 
 // septet looks r up in the coding's tables.

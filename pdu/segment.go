@@ -2,6 +2,7 @@ package pdu
 
 import (
 	"errors"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
@@ -40,6 +41,8 @@ type Preview struct {
 
 var (
 	errUTF8     = errors.New("the text is not valid UTF-8")
+	errLanguage = errors.New("there is no national language with this number")
+	errClass    = errors.New("there is no such message class")
 	errAlphabet = errors.New("a text goes out as gsm7 or ucs2; octets are for SegmentData")
 )
 
@@ -115,6 +118,9 @@ func (p *plan) make(text string, o Options) error {
 	if o.Alphabet != Auto && o.Alphabet != GSM7 && o.Alphabet != UCS2 {
 		return errAlphabet
 	}
+	if o.Language >= languages {
+		return errLanguage
+	}
 	p.text = text
 	if err := p.choose(o); err != nil {
 		return err
@@ -152,7 +158,7 @@ func (p *plan) tryGSM(text string, l Language) bool {
 		p.coding, p.units = plainCoding, n
 		return true
 	}
-	if l == 0 || l >= languages {
+	if l == 0 {
 		return false
 	}
 	best := -1
@@ -184,25 +190,13 @@ const maxNamedRunes = 8
 
 func (p *plan) unencodable(o Options) error {
 	e := &UnencodableError{Alphabet: GSM7}
-	c := coding{alphabet: GSM7, locking: o.Language, shift: o.Language}
-	if o.Language >= languages {
-		c = plainCoding
-	}
+	c := coding{GSM7, o.Language, o.Language}
 	for _, r := range p.text {
-		if c.cost(r) == 0 && plainCoding.cost(r) == 0 && len(e.Runes) < maxNamedRunes && !containsRune(e.Runes, r) {
+		if c.cost(r) == 0 && len(e.Runes) < maxNamedRunes && !slices.Contains(e.Runes, r) {
 			e.Runes = append(e.Runes, r)
 		}
 	}
 	return e
-}
-
-func containsRune(rs []rune, r rune) bool {
-	for _, x := range rs {
-		if x == r {
-			return true
-		}
-	}
-	return false
 }
 
 // header lays out the elements that every part carries and finds the room beside them.
@@ -216,7 +210,7 @@ func (p *plan) header(o Options) error {
 		return errReference
 	}
 	if o.Class > Class3 {
-		return errors.New("there is no such message class")
+		return errClass
 	}
 	if p.coding.locking != 0 {
 		h = append(h, ieLocking, 1, byte(p.coding.locking))
