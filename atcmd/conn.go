@@ -104,7 +104,7 @@ type Conn struct {
 	repeats bool        // the modem was seen to say a final result twice
 	lastRx  time.Time   // of the last byte
 	head    string      // a URC whose PDU line has not come yet
-	pending *time.Timer // gives up on head, on an open quote and on a held OK
+	pending *time.Timer // gives up on head and on an open quote
 	missed  int
 }
 

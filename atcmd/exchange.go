@@ -166,10 +166,9 @@ func (c *Conn) settle(x *exchange) error {
 		return c.err
 	case x.gone == nil:
 		panic("atcmd: exchange ended without a reason")
-	case x.sent:
+	case c.lost != nil:
 		c.wg.Go(c.resync)
-	default: // no byte of it left
-		c.lost = nil
+	default: // given up before it began
 		c.eng.reset()
 		<-c.turn
 	}
@@ -192,8 +191,10 @@ func (c *Conn) drop(x *exchange, err error) {
 	if x.submitted {
 		c.owed = x.seq
 	}
-	c.cur = nil
-	c.lose(x)
+	if c.cur == x {
+		c.cur = nil
+		c.lose(x)
+	}
 	c.eng.abort()
 }
 
@@ -205,7 +206,7 @@ func (c *Conn) send(x *exchange) {
 	taken, err := c.put(x.stop, "AT"+x.cmd, cr)
 	if !taken {
 		c.mu.Lock()
-		x.sent = false
+		x.seq, x.sent = 0, false
 		c.mu.Unlock()
 	}
 	if err == nil && x.prompt != nil {
@@ -281,6 +282,9 @@ func (c *Conn) submit(x *exchange) {
 	switch {
 	case !taken:
 		x.submitted = false
+		if c.owed == x.seq {
+			c.owed = 0
+		}
 	case !x.over && x.gone == nil:
 		x.limit = time.AfterFunc(x.prompt.Answer, func() { c.abandon(x, ErrNoAnswer) })
 	}

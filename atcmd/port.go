@@ -160,6 +160,7 @@ func (c *Conn) endURCs() {
 // feed cuts b into lines and prompts and routes them. c.mu is held.
 func (c *Conn) feed(b []byte) {
 	c.lastRx = time.Now()
+	quoted := c.fr.quoted
 	for _, b := range b {
 		switch t, ok := c.fr.push(b); {
 		case !ok:
@@ -169,7 +170,7 @@ func (c *Conn) feed(b []byte) {
 			c.route(t.text)
 		}
 	}
-	if c.head != "" || c.fr.quoted {
+	if c.fr.quoted && !quoted {
 		c.pending.Reset(c.cfg.PDUWait)
 	}
 }

@@ -207,6 +207,44 @@ func TestLateEvidenceHasItsSeq(t *testing.T) {
 	}
 }
 
+// Another command given up meanwhile does not take a submission's evidence, and does not credit it with its own error.
+func TestEvidencePassesAnotherCommandGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lists := 0
+		_, p := newFake(t, func(f *fake, tok string) bool {
+			switch {
+			case strings.HasPrefix(tok, "AT+CMGS"):
+				f.prompt("\r\n> ")
+			case tok == "AT+CMGL=4":
+				if lists++; lists == 2 {
+					f.work(2 * time.Second)
+					f.say("\r\n+CMS ERROR: 500\r\n\r\n+CMGS: 41\r\n")
+				}
+			case !strings.HasPrefix(tok, "PDU:"):
+				return false
+			}
+			return true
+		})
+		c := Open(p, Config{})
+		_, err := c.ExecPrompt(bg, "+CMGS=19", Prompt{Payload: hexPDU(19, 1), Answer: time.Second})
+		submission := execError(t, err).Seq
+		var list uint64
+		for range 2 {
+			pass(time.Minute)
+			ctx, cancel := context.WithTimeout(bg, time.Second)
+			_, err = c.Exec(ctx, "+CMGL=4")
+			cancel()
+			list = execError(t, err).Seq
+		}
+		ask(t, c, "+CSQ?", "+CSQ: 1")
+		eq(t, "evidence", drain(c), []URC{
+			{Line: "+CMS ERROR: 500", Late: true, Seq: list},
+			{Line: "+CMGS: 41", Late: true, Seq: submission},
+		})
+		c.Close()
+	})
+}
+
 // Nothing but printable ASCII and the one end that the Conn adds reaches the port.
 func TestInjectionGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

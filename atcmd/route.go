@@ -119,6 +119,7 @@ func (c *Conn) route(l string) {
 		c.urc(URC{Line: l})
 	case toHead:
 		c.head = l
+		c.pending.Reset(c.cfg.PDUWait)
 	case toPDU:
 		c.urc(URC{Line: c.head, PDU: l})
 		c.head = ""
@@ -155,6 +156,7 @@ func (c *Conn) answer(x *exchange, l string) {
 	if x.held != "" && len(x.lines) == 0 { // so that was not ours
 		c.urc(URC{Line: x.held, Late: true})
 		x.held, c.repeats = "", true
+		x.stopLimit()
 	}
 	if x.spec.single && len(x.lines) > 0 { // the line before was a URC that looks like the answer
 		c.urc(URC{Line: x.lines[0]})
@@ -194,19 +196,34 @@ func (c *Conn) hold(x *exchange, l string) {
 	})
 }
 
-// evidence hands up an answer without its command. Outside a resync it also says that the line is out of step.
+// evidence hands up an answer without its command. Outside an exchange it also says that the line is out of step.
 func (c *Conn) evidence(l string) {
-	u := URC{Line: l, Late: true, Seq: c.owed}
-	switch {
-	case c.lost != nil && c.lost.x != nil:
-		u.Seq = c.lost.x.seq
-	case c.cur == nil && c.lost == nil:
-		c.dirty = true
-	}
-	if strings.HasPrefix(l, "+CMGS:") || strings.HasPrefix(l, "+CMS ERROR") {
+	seq := c.owner(l)
+	if seq == c.owed && isSubmitAnswer(l) {
 		c.owed = 0
 	}
-	c.urc(u)
+	if c.cur == nil && c.lost == nil {
+		c.dirty = true
+	}
+	c.urc(URC{Line: l, Late: true, Seq: seq})
+}
+
+// owner is the exchange that evidence l belongs to, 0 if it can't be told. A +CMGS is always that of the last
+// submission whose answer never came; anything else that comes during a resync is of the command given up.
+func (c *Conn) owner(l string) uint64 {
+	switch {
+	case strings.HasPrefix(l, "+CMGS:"):
+		return c.owed
+	case c.lost != nil && c.lost.x != nil:
+		return c.lost.x.seq
+	case c.cur == nil && isSubmitAnswer(l):
+		return c.owed
+	}
+	return 0
+}
+
+func isSubmitAnswer(l string) bool {
+	return strings.HasPrefix(l, "+CMGS:") || strings.HasPrefix(l, "+CMS ERROR")
 }
 
 // gotPrompt takes a payload prompt. c.mu is held.
