@@ -178,14 +178,19 @@ func FuzzSendBody(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	number := regexp.MustCompile(`^\+?[0-9*#]{1,20}$`)
+	a := newTestAPI(f)
+	document := newSpecCheck(f, a.server)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		a := newTestAPI(t)
 		req := httptest.NewRequest(http.MethodPost, "http://localhost/v1/messages", bytes.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
 		req = req.WithContext(context.WithValue(t.Context(), connKey{}, &conn{peer: a.who}))
 		w := httptest.NewRecorder()
-		newSpecCheck(t, a.server).ServeHTTP(w, req)
+		rec := &recorder{ResponseWriter: w}
+		a.ServeHTTP(rec, req)
+		err := document.check(req, rec)
 		switch {
+		case err != nil:
+			t.Fatalf("against the document: %v: %s", err, w.Body)
 		case w.Code >= 500, w.Code < 400 && w.Code != http.StatusAccepted:
 			t.Fatalf("got %d %s", w.Code, w.Body)
 		case w.Code != http.StatusAccepted:

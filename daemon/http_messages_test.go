@@ -31,8 +31,8 @@ func TestSendAnswersInTheFormOfTo(t *testing.T) {
 	if list[0].To != "+4790000002" || list[0].Parts[0].Report != api.ReportWaiting {
 		t.Errorf("got %s", r.body)
 	}
-	if len(a.woken) != 2 {
-		t.Errorf("the daemon was woken %d times, want 2", len(a.woken))
+	if a.woken.Load() != 2 {
+		t.Errorf("the daemon was woken %d times, want 2", a.woken.Load())
 	}
 }
 
@@ -130,8 +130,8 @@ func TestSendRefuses(t *testing.T) {
 		})
 	}
 	page, err := a.client.List(t.Context(), api.ListQuery{})
-	if err != nil || len(page.Messages) != 0 || len(a.woken) != 0 {
-		t.Errorf("something was kept of what was refused: %d messages, woken %d times, %v", len(page.Messages), len(a.woken), err)
+	if err != nil || len(page.Messages) != 0 || a.woken.Load() != 0 {
+		t.Errorf("something was kept of what was refused: %d messages, woken %d times, %v", len(page.Messages), a.woken.Load(), err)
 	}
 }
 
@@ -212,8 +212,8 @@ func TestReplayAnswersTheSameBody(t *testing.T) {
 	if again := a.ask("POST", "/v1/messages", body, key); !bytes.Equal(first.body, again.body) {
 		t.Errorf("got\n%s, want\n%s", again.body, first.body)
 	}
-	if len(a.woken) != 1 {
-		t.Errorf("woken %d times, want 1: a replay is no new work", len(a.woken))
+	if a.woken.Load() != 1 {
+		t.Errorf("woken %d times, want 1: a replay is no new work", a.woken.Load())
 	}
 }
 

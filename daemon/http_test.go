@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,12 +29,12 @@ import (
 // serves.
 type testAPI struct {
 	*server
-	t      *testing.T
+	t      testing.TB
 	ln     *pipeListener
 	client *api.Client
 	http   *http.Client
 	log    *lockedBuffer
-	woken  chan struct{}
+	woken  atomic.Int32
 
 	mu      sync.Mutex
 	modemed []api.Modem
@@ -44,13 +45,13 @@ type testAPI struct {
 const testUID = 1000
 
 // newTestAPI starts one; change may adjust what it depends on.
-func newTestAPI(t *testing.T, change ...func(*apiDeps)) *testAPI {
+func newTestAPI(t testing.TB, change ...func(*apiDeps)) *testAPI {
 	t.Helper()
 	st, err := store.Open(filepath.Join(t.TempDir(), "simpost.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &testAPI{t: t, ln: newPipeListener(), log: new(lockedBuffer), woken: make(chan struct{}, 1000),
+	a := &testAPI{t: t, ln: newPipeListener(), log: new(lockedBuffer),
 		who: peer{UID: testUID, GID: testUID, Known: true},
 		modemed: []api.Modem{{Name: "office", Device: "/dev/ttyUSB2", Memories: []api.Memory{},
 			Condition: api.Condition{Code: "no-device", Sentence: "it is not plugged in", Since: time.Now()}}},
@@ -58,7 +59,7 @@ func newTestAPI(t *testing.T, change ...func(*apiDeps)) *testAPI {
 	deps := apiDeps{
 		Store: st, Log: slog.New(slog.NewTextHandler(a.log, nil)),
 		Modems: a.modemList, ModemNames: []string{"office", "alarm"},
-		Wake:     func() { a.woken <- struct{}{} },
+		Wake:     func() { a.woken.Add(1) },
 		Defaults: sendDefaults{Validity: 24 * time.Hour, OnUnknown: api.OnUnknownResend},
 		Version:  "test", Started: time.Now(), Database: filepath.Join(t.TempDir(), "simpost.db"),
 		Trouble: a.troubleNow, Door: door{UID: testUID, GID: testUID},
@@ -174,7 +175,7 @@ func (a *testAPI) send(to, text string) api.Message {
 
 // specCheck is a handler around the API that validates every response.
 type specCheck struct {
-	t        *testing.T
+	t        testing.TB
 	next     *server
 	compiler *jsonschema.Compiler
 	doc      map[string]any
@@ -184,7 +185,7 @@ type specCheck struct {
 
 const specURL = "mem://simpost/openapi.json"
 
-func newSpecCheck(t *testing.T, s *server) *specCheck {
+func newSpecCheck(t testing.TB, s *server) *specCheck {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(s.spec()))
 	if err != nil {
