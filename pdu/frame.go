@@ -112,7 +112,7 @@ func unhex(c byte) (byte, bool) {
 func (r *reader) hasSMSC(n int) bool {
 	rest := 1 + int(r.b[0])
 	switch {
-	case rest > maxSMSC+1 || rest >= len(r.b) || n == len(r.b):
+	case rest > maxSMSC+1 || rest > len(r.b) || n == len(r.b):
 		return false
 	case n >= 0:
 		return true
