@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -154,7 +155,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h, pattern := s.mux.Handler(r)
-	if pattern == "" {
+	if pattern == "" || path.Clean(r.URL.Path) != r.URL.Path { // the mux would redirect the latter
 		s.noRoute(w, r, h)
 		return
 	}
@@ -229,6 +230,12 @@ func (s *server) recover(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) panicked(r *http.Request, v any) {
 	s.Log.Error("api: panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+}
+
+// audit logs what a person did, and who it was.
+func (s *server) audit(ctx context.Context, what string, attrs ...any) {
+	p := peerFrom(ctx)
+	s.Log.Info("api: "+what, append(attrs, "uid", p.UID, "pid", p.PID)...)
 }
 
 // serve answers on ln until ctx ends, then gives requests at work shutdownLimit.

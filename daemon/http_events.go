@@ -34,7 +34,7 @@ type eventsInput struct {
 	After  int64  `query:"after" minimum:"0" doc:"number of the last event already seen; 0 is from the first"`
 	Follow bool   `query:"follow" default:"true" doc:"wait for more at the end of the log"`
 	LastID string `header:"Last-Event-ID" doc:"as after; what a browser's EventSource sends when it comes back"`
-	Accept string `header:"Accept" doc:"application/x-ndjson for JSON lines instead of server-sent events"`
+	Accept string `header:"Accept" hidden:"true"` // a document says it by the answer's media types
 }
 
 type eventsOutput struct {
@@ -46,7 +46,7 @@ func (s *server) eventRoutes(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "events", Method: http.MethodGet, Path: "/v1/events",
 		Summary:     "Follow what happens",
-		Description: "Server-sent events whose data is an Event and whose id is its number, or JSON lines. Comments (blank lines) every 15 s show that the line is alive.",
+		Description: "Server-sent events whose data is an Event and whose id is its number, or JSON lines. JSON lines are sent when Accept names application/x-ndjson. Comments (blank lines) every 15 s show that the line is alive.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "Events, in order, without gaps; each line or data field is one of the schema",
 			Content:     map[string]*huma.MediaType{mediaSSE: {Schema: event}, mediaNDJSON: {Schema: event}},

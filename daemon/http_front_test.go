@@ -28,6 +28,9 @@ func TestFrontDoor(t *testing.T) {
 	}{
 		{"empty path", "GET", "/", "", nil, 404, api.CodeNotFound},
 		{"unknown path", "GET", "/v1/nothing", "", nil, 404, api.CodeNotFound},
+		{"two slashes", "GET", "//v1/status", "", nil, 404, api.CodeNotFound},
+		{"trailing slash", "GET", "/v1/status/", "", nil, 404, api.CodeNotFound},
+		{"dots", "GET", "/v1/x/../status", "", nil, 404, api.CodeNotFound},
 		{"unknown method", "PUT", "/v1/messages", good, nil, 405, api.CodeMethodNotAllowed},
 		{"unknown method of an item", "POST", "/v1/messages/1", good, nil, 405, api.CodeMethodNotAllowed},
 		{"Host localhost", "GET", "/healthz", "", []string{"Host: localhost"}, 200, ""},

@@ -243,7 +243,10 @@ func (s *server) get(ctx context.Context, in *idInput) (*answer[api.Message], er
 }
 
 func (s *server) cancel(ctx context.Context, in *idInput) (*answer[api.Message], error) {
-	return s.onMessage(ctx, *in, func(id int64) (api.Message, error) { return s.Store.Cancel(s.Now(), id) })
+	return s.onMessage(ctx, *in, func(id int64) (api.Message, error) {
+		s.audit(ctx, "cancel", "message", id)
+		return s.Store.Cancel(s.Now(), id)
+	})
 }
 
 type resolveInput struct {
@@ -253,6 +256,7 @@ type resolveInput struct {
 
 func (s *server) resolve(ctx context.Context, in *resolveInput) (*answer[api.Message], error) {
 	out, err := s.onMessage(ctx, idInput{in.ID}, func(id int64) (api.Message, error) {
+		s.audit(ctx, "resolve", "message", id, "action", in.Body.Action)
 		return s.Store.Resolve(s.Now(), id, in.Body.Action)
 	})
 	if err == nil {

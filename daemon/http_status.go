@@ -134,6 +134,7 @@ func (s *server) backup(ctx context.Context, _ *struct{}) (*eventsOutput, error)
 	default:
 		return nil, problemOf(api.Errorf(api.CodeConflict, "another backup is running"))
 	}
+	s.audit(ctx, "backup")
 	copied, err := s.copyDatabase(ctx)
 	if err != nil {
 		<-s.backups

@@ -10,11 +10,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"simpost/daemon/api"
 )
@@ -133,6 +137,102 @@ func TestPeerOfARealSocket(t *testing.T) {
 	if p := peerOf(here); p.Known {
 		t.Errorf("a pipe has no peer: %+v", p)
 	}
+}
+
+// The kernel tells other users and their supplementary groups apart.
+func TestOtherUsersOfARealSocket(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can connect as another user")
+	}
+	const stranger, member = 65534, 4321
+	a := newTestAPI(t, func(d *apiDeps) { d.Identify, d.Door = nil, door{UID: 0, GID: member} })
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	ln, err := listenUnix(path, member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Somebody's mistake: the door still holds.
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- a.serve(ctx, ln) }()
+	for name, c := range map[string]struct {
+		gid    int
+		groups []int
+		status int
+	}{
+		"stranger":            {stranger, nil, http.StatusForbidden},
+		"in other groups":     {stranger, []int{4, 20}, http.StatusForbidden},
+		"primary group":       {member, nil, http.StatusOK},
+		"supplementary group": {stranger, []int{4, member, 20}, http.StatusOK},
+		"in very many groups": {stranger, append(slices.Repeat([]int{5}, 200), member), http.StatusOK},
+	} {
+		conn := dialAs(t, path, stranger, c.gid, c.groups)
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: simpost\r\nConnection: close\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != c.status {
+			t.Errorf("%s: got %s, want %d", name, res.Status, c.status)
+		}
+		res.Body.Close()
+		conn.Close()
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// dialAs connects as another user. Linux keeps rights per thread: the one that
+// takes them on is locked to a goroutine and ends with it.
+func dialAs(t *testing.T, path string, uid, gid int, groups []int) net.Conn {
+	t.Helper()
+	type result struct {
+		fd  int
+		err error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		fd, err := connectAs(path, uid, gid, groups)
+		done <- result{fd, err}
+	}()
+	r := <-done
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	f := os.NewFile(uintptr(r.fd), path)
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func connectAs(path string, uid, gid int, groups []int) (int, error) {
+	gids := make([]uint32, len(groups)+1) // one more, so that it has an address
+	for i, g := range groups {
+		gids[i] = uint32(g)
+	}
+	_, _, e1 := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(&gids[0])), 0)
+	_, _, e2 := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(gid), uintptr(gid), uintptr(gid))
+	_, _, e3 := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid))
+	if e1 != 0 || e2 != 0 || e3 != 0 {
+		return -1, errors.Join(e1, e2, e3)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	return fd, unix.Connect(fd, &unix.SockaddrUnix{Name: path})
 }
 
 // The whole way over a real socket, with the kernel's identification.
