@@ -55,7 +55,7 @@ var injects = []inject{
 	{"\r\n+ZUSIMR:2\r\n\r\n+ZUSIMR:2\r\n", []URC{{Line: "+ZUSIMR:2"}, {Line: "+ZUSIMR:2"}}},
 }
 
-// every URC at every line boundary of every transcript.
+// Every URC at every line boundary of every transcript.
 func TestInjection(t *testing.T) {
 	for _, s := range scenes {
 		for _, in := range injects {
@@ -312,7 +312,7 @@ func TestLongLine(t *testing.T) {
 	})
 }
 
-// order of 200, idle and in an answer.
+// 200 URCs while idle and 200 messages in an answer keep their order.
 func TestURCOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, p := newFake(t, func(f *fake, tok string) bool {

@@ -17,7 +17,13 @@
 //	lost     a command was given up half way: drain, ESC, ping (resync.go), then idle again
 //	dead     the port failed or was closed; the first cause is kept
 //
-// # One reader would get this wrong
+// # What can't be told
+//
+// A modem that says a final result twice is seen at the first pause or query after it, and is given a pause before each
+// command from then on; until then the second one ends a command that has no answer of its own (AT+CMGF=0).
+// A +CMT that lost its PDU inside a list takes one of exactly its length from the list: see isPDUOfHead.
+//
+// # What a reader would get wrong
 //
 // An error does not mean that nothing happened. ExecError.Submitted says whether ^Z was handed to the port; after that
 // the message may be on the air whatever the error is, and the answer may still come: as a URC with Late set and the

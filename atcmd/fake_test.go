@@ -215,7 +215,7 @@ func (p stuckPort) Write([]byte) (int, error) { <-p.free; return 0, io.EOF }
 
 func (p stuckPort) Close() error { <-p.free; return nil }
 
-// a port whose Read returns (0, nil) all the time.
+// timeoutPort has a read timeout: its Read returns (0, nil) when it runs out.
 type timeoutPort struct {
 	net.Conn
 	d time.Duration

@@ -48,11 +48,11 @@ var (
 		"CALL READY", "PB DONE", "SMS DONE", "NORMAL POWER DOWN", "POWERED DOWN", "APP RDY", "MODEM STARTUP")
 	oddFinals = phrases("TOO MANY PARAMETERS", "NOT SUPPORTED", "ABORTED")
 
-	digits     = regexp.MustCompile(`^"?[0-9]{14,17}"?$`)
-	modemError = regexp.MustCompile(`^MODEM ERROR: *[0-9]+$`)
-	basicLine  = regexp.MustCompile(`^(?:[EQVXZ&][A-Z]?[0-9]*)*$`)
-	secretArg  = regexp.MustCompile(`[0-9]{3,}`)
-	secretVerb = regexp.MustCompile(`(?i)^(?:[+^#*](?:CPIN2?|CPWD|CLCK|SPIC|PIN2?|PUK2?))=`)
+	digits       = regexp.MustCompile(`^"?[0-9]{14,17}"?$`)
+	modemError   = regexp.MustCompile(`^MODEM ERROR: *[0-9]+$`)
+	basicLine    = regexp.MustCompile(`^(?:[EQVXZ&][A-Z]?[0-9]*)*$`)
+	secretNumber = regexp.MustCompile(`[0-9]{3,}`)
+	secretArgs   = regexp.MustCompile(`(?i)[+^#*](?:CPIN2?|CPWD|CLCK|SPIC|PIN2?|PUK2?)=[^;]*`)
 )
 
 // id is the "+NAME" of a "+NAME: ..." line, "" for any other line.
@@ -234,11 +234,9 @@ func fits(l string, n int) bool {
 
 // secretsIn lists the arguments of cmd that nothing may repeat: PIN, PUK, passwords.
 func secretsIn(cmd string) []string {
-	verb := secretVerb.FindString(cmd)
-	if verb == "" {
-		return nil
+	var ss []string
+	for _, part := range secretArgs.FindAllString(cmd, -1) {
+		ss = append(ss, secretNumber.FindAllString(part, -1)...)
 	}
-	return secretArg.FindAllString(cmd[len(verb):], -1)
+	return ss
 }
-
-func (s *spec) has(name string) bool { return slices.Contains(s.names, name) }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// answers 0.1 to 5 s after ctx ended, by three kinds of modem.
+// Answers 0.1 to 5 s after ctx ended, by three kinds of modem.
 func TestLateAnswer(t *testing.T) {
 	for _, kind := range []string{"queues", "deaf", "aborts"} {
 		for _, late := range []time.Duration{100, 150, 200, 300, 500, 1000, 1200, 2000, 3000, 5000} {
@@ -203,7 +203,7 @@ func TestSameInstant(t *testing.T) {
 	t.Log("final won", won, "of 60")
 }
 
-// ctx ends between +CMGS: n and OK.
+// A ctx that ends between +CMGS: n and OK leaves the mr in the error.
 func TestHalfAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, p := newFake(t, func(f *fake, tok string) bool {

@@ -295,6 +295,21 @@ func TestSecretsStayHere(t *testing.T) {
 	}
 }
 
+func TestSecretsIn(t *testing.T) {
+	for cmd, want := range map[string][]string{
+		`+CPIN="4711"`:               {"4711"},
+		`+CPIN="12345678","4711"`:    {"12345678", "4711"},
+		`+CMEE=1;+CPIN=4711;+CREG=2`: {"4711"},
+		`+CLCK="SC",1,"4711"`:        {"4711"},
+		`+CPWD="SC","1111","2222"`:   {"1111", "2222"},
+		`^CPIN="4711"`:               {"4711"},
+		`+CPIN?`:                     nil,
+		`+CMGS=159`:                  nil,
+	} {
+		eq(t, cmd, secretsIn(cmd), want)
+	}
+}
+
 func TestTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, p := newFake(t, sender(0, 0))
