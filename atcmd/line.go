@@ -240,3 +240,5 @@ func secretsIn(cmd string) []string {
 	}
 	return ss
 }
+
+func (s *spec) has(name string) bool { return slices.Contains(s.names, name) }
