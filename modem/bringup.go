@@ -25,8 +25,8 @@ const (
 // numberGrammar is what may stand between the quotes of a command: no CR, LF, ^Z, ESC or quote can reach the wire.
 var numberGrammar = regexp.MustCompile(`^\+?[0-9]{1,20}$`)
 
-// rouse leaves a prompt that a crash may have left open (ESC, never ^Z) and a mode without words (ATV0). Nothing waits
-// for these answers.
+// rouse leaves a prompt that a crash may have left open (ESC, never ^Z) and a mode without words (ATV0). It writes past
+// atcmd, which writes nothing before its first command; nothing waits for these answers.
 func (m *Modem) rouse(ctx context.Context, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Command)
 	defer cancel()

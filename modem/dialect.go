@@ -85,8 +85,6 @@ var dialects = []dialect{
 	{
 		name:  "quectel",
 		match: []string{"quectel"},
-		// URCs go to one port only; this one asks for them (EC2x AT commands manual, QURCCFG).
-		init:  []string{`+QURCCFG="urcport","usbat"`},
 		iccid: []string{"+QCCID"},
 		left:  counter{cmd: `+QPINC="SC"`, name: "+QPINC", label: "SC", field: 1},
 		// A report in "SR" is announced as "SM",0, and reading that gives another message (IchthysMaranatha 75): never ds=2.

@@ -243,7 +243,7 @@ func parseMR(lines []string) (mr byte, ok bool) {
 // parseSMSC reads CSCA?: quoted or not, and UCS-2 in hex where CSCS="UCS2" is in force.
 func parseSMSC(v string) string {
 	n := fields(v)[0]
-	if t, ok := ucs2Hex(n); ok {
+	if t, ok := ucs2Hex(n); ok && numberGrammar.MatchString(t) {
 		n = t
 	}
 	if !numberGrammar.MatchString(n) {
@@ -252,8 +252,7 @@ func parseSMSC(v string) string {
 	return n
 }
 
-// ucs2Hex decodes a field written as UCS-2 in hex. Only a whole number of 4-digit groups that gives printable text is
-// taken for one: +4790000001 in UCS-2 begins 002B, a plain number of 12 digits never has 00 in its odd octets throughout.
+// ucs2Hex decodes a field written as UCS-2 in hex: groups of 4 digits that begin with 00 and give printable text.
 func ucs2Hex(s string) (string, bool) {
 	if len(s) < 4 || len(s)%4 != 0 || !isHex.MatchString(s) || !strings.HasPrefix(s, "00") {
 		return "", false
@@ -290,7 +289,7 @@ func digitsOf(s string, least, most int) string {
 	return ""
 }
 
-var iccidDigits = regexp.MustCompile(`89[0-9]{16,18}[Ff]?`)
+var iccidDigits = regexp.MustCompile(`89[0-9A-Fa-f]{16,20}`) // some issuers use A to E
 
 // parseICCID finds the card's number in whatever line carries it: the names differ (+CCID, +ICCID, ^ICCID, #CCID,
 // +QCCID), a few modems give it with swapped digits as the file has it.

@@ -12,7 +12,7 @@ import (
 )
 
 // frame is a SUBMIT of two letters to a number; its octets matter to nobody here.
-func frame(t *testing.T) pdu.Frame {
+func frame(t testing.TB) pdu.Frame {
 	t.Helper()
 	to, err := pdu.ParseAddress("+4790000001")
 	if err != nil {

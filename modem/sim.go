@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"simpost/atcmd"
 )
@@ -44,7 +45,7 @@ func (m *Modem) unlock(ctx context.Context) error {
 	return err
 }
 
-// pinState is CPIN?'s word. READY without an OK (Wavecom) and an OK without a word count as READY; a lock told as an
+// pinState is CPIN?'s word. A word for a SIM that is not there or not ready becomes the error that other modems give. READY without an OK (Wavecom) and an OK without a word count as READY; a lock told as an
 // error counts as told.
 func (m *Modem) pinState(ctx context.Context) (string, error) {
 	cmd := atcmd.Command{Line: "+CPIN?"}
@@ -59,12 +60,13 @@ func (m *Modem) pinState(ctx context.Context) (string, error) {
 	if errors.As(err, &failed) {
 		lines = failed.Lines
 	}
-	state := parsePIN(lines)
-	switch {
-	case state != "" && state != "NOT READY" && state != "NOT INSERTED":
-		return state, nil
-	case state != "":
+	switch state := parsePIN(lines); {
+	case slices.Contains(absent, state):
 		return "", atcmd.CMEError(10)
+	case slices.Contains(notYet, state):
+		return "", atcmd.CMEError(14)
+	case state != "":
+		return state, nil
 	case err == nil:
 		return "READY", nil
 	case isCME(err, 11) || isCMS(err, 311):
@@ -76,6 +78,12 @@ func (m *Modem) pinState(ctx context.Context) (string, error) {
 	}
 	return "", err
 }
+
+// Words beyond TS 27.007 8.3 that modems answer CPIN? with, where others answer an error.
+var (
+	absent = []string{"NOT INSERTED", "SIM NOT INSERTED", "NO SIM", "ABSENT", "SIM REMOVED"}
+	notYet = []string{"NOT READY", "SIM BUSY", "BUSY", "INIT"}
+)
 
 func (m *Modem) judgePIN(state string) error {
 	switch state {

@@ -9,7 +9,7 @@ import (
 
 // Status is the network's side of the modem.
 type Status struct {
-	SIM          string // CPIN?'s word: READY, SIM PIN, ..; "" if the modem would not say
+	SIM          string // CPIN?'s word: READY, SIM PIN, ..; NOT INSERTED; "" if the modem would not say
 	Registration int    // stat of TS 27.007 7.2, 0..11, of the domain that can send, else of the circuit-switched one
 	State        string // the same in a word: home, roaming, searching, denied, ..
 	Roaming      bool
@@ -23,7 +23,10 @@ type Status struct {
 // Status asks for SIM, registration, operator and signal. What is refused is left unknown; the error is the port's.
 func (m *Modem) Status(ctx context.Context) (Status, error) {
 	var s Status
-	s.SIM, _ = m.pinState(ctx)
+	var err error
+	if s.SIM, err = m.pinState(ctx); isCME(err, 10) || isCMS(err, 310) {
+		s.SIM = "NOT INSERTED"
+	}
 	access := m.registered(ctx, &s)
 	if v, err := m.query(ctx, "+COPS?", "+COPS"); err == nil {
 		name, told := parseOperator(v)
