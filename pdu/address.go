@@ -9,15 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// TON is a type of number (TS 23.040 9.1.2.5). Values other than the constants are kept as they came.
-type TON byte
-
-// The types of number that matter here; 3 is network specific, 4 subscriber, 6 abbreviated, 7 reserved.
+// Types of number (TS 23.040 9.1.2.5) that are more than a number to hand on. 0 is unknown, as people dial it; 2 national, 3
+// network specific, 4 subscriber, 6 abbreviated, 7 reserved.
 const (
-	TONUnknown       TON = 0
-	TONInternational TON = 1
-	TONNational      TON = 2
-	TONAlphanumeric  TON = 5
+	TONInternational = 1
+	TONAlphanumeric  = 5
 )
 
 // npiISDN is the telephone numbering plan, E.164.
@@ -30,7 +26,7 @@ const (
 
 // Address is a phone number, a short code or an alphanumeric sender. The zero value is "none".
 type Address struct {
-	TON    TON
+	TON    byte   // type of number, 0 to 7
 	NPI    byte   // numbering plan, 0 to 15; 1 is the telephone network
 	Digits string // 0-9 * # a b c, without a plus; the text of an alphanumeric address
 }
@@ -80,7 +76,7 @@ func ParseAddress(s string) (Address, error) {
 	if err != nil {
 		return Address{}, fmt.Errorf("number %q: %w", clip(s), err)
 	}
-	a := Address{TON: TONUnknown, NPI: npiISDN}
+	a := Address{NPI: npiISDN}
 	if !plus && len(digits) >= minInternational00 && digits[0] == '0' && digits[1] == '0' {
 		digits, plus = digits[2:], true
 	}
@@ -152,7 +148,7 @@ func clip(s string) string {
 }
 
 // toa is the type-of-address octet.
-func (a Address) toa() byte { return 0x80 | byte(a.TON&7)<<4 | a.NPI&0x0F }
+func (a Address) toa() byte { return 0x80 | a.TON&7<<4 | a.NPI&0x0F }
 
 // appendAddress writes an address field of TS 23.040 9.1.2.5: length in semi-octets, type, digits.
 func appendAddress(dst []byte, a Address) ([]byte, error) {
@@ -226,7 +222,7 @@ func (r *reader) address(field string) Address {
 	if r.err != nil {
 		return Address{}
 	}
-	a := Address{TON: TON(toa >> 4 & 7), NPI: toa & 0x0F}
+	a := Address{TON: toa >> 4 & 7, NPI: toa & 0x0F}
 	if n > maxDigits {
 		r.flag(field, at, problemLongAddress)
 	}
@@ -255,8 +251,8 @@ func (r *reader) address(field string) Address {
 
 // nested reports an address that starts with its own length and type once more, as some ZTE sticks write TP-RA. An inner
 // length of 10 to 15 can not be mistaken: as semi-octets it would be a letter in a telephone number.
-func nested(t TON, b []byte, n int) bool {
-	if t != TONInternational || len(b) < 2 || int(b[0]) != n-4 || b[0] < 0x0A || b[0] > 0x0F {
+func nested(ton byte, b []byte, n int) bool {
+	if ton != TONInternational || len(b) < 2 || int(b[0]) != n-4 || b[0] < 0x0A || b[0] > 0x0F {
 		return false
 	}
 	digits, odd := decodeDigits(b[2:], n-4)

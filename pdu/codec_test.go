@@ -188,7 +188,7 @@ func TestStrict(t *testing.T) {
 // TestFields: every field of every type goes out and comes back.
 func TestFields(t *testing.T) {
 	at := time.Date(2026, 2, 3, 4, 5, 6, 0, time.FixedZone("", -9*quarter))
-	a := Address{TON: TONNational, NPI: 1, Digits: "90000001"}
+	a := Address{TON: 2, NPI: 1, Digits: "90000001"}
 	u := UserData{DCS: 0x18, Header: []byte{0, 3, 9, 2, 1}, Payload: []byte("\x04\x4f")}
 	for _, tpdu := range []TPDU{
 		&Submit{RD: true, RP: true, SRR: true, MR: 5, DA: a, PID: 0x41, VP: RelativeValidity(time.Hour), UD: u},

@@ -1,6 +1,9 @@
 package pdu
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // DecodeMT reads a TPDU from the network: *Deliver, *StatusReport or *SubmitReport. Every error is a *DecodeError and comes
 // with a nil TPDU. b is not kept.
@@ -191,11 +194,10 @@ func decodeStatusReport(r *reader, fo byte) *StatusReport {
 	r.reserved(fo, bitMMS|bitLP|bitSRQ|bitUDHI)
 	s := &StatusReport{More: fo&bitMMS == 0, Loop: fo&bitLP != 0, SRQ: fo&bitSRQ != 0}
 	s.MR = r.octet("TP-MR")
-	r.skipExtraOctet()
-	s.RA = r.address("TP-RA")
-	s.SCTS = r.timestamp("TP-SCTS")
-	s.DT = r.timestamp("TP-DT")
-	s.ST = Status(r.octet("TP-ST"))
+	start := *r
+	if s.outcome(r); r.err != nil || len(r.flags) > len(start.flags) {
+		s.skipExtraOctet(r, start)
+	}
 	if r.left() > 0 && !r.padding() {
 		s.PI, s.PID, s.UD = r.optional(r.indicator(), fo&bitUDHI != 0, maxStatusUD)
 	}
@@ -203,23 +205,25 @@ func decodeStatusReport(r *reader, fo byte) *StatusReport {
 	return s
 }
 
-// skipExtraOctet drops an octet that some ZTE sticks put in front of TP-RA: only if the report makes no sense with it, and
-// does without.
-func (r *reader) skipExtraOctet() {
-	if !r.recipientAt(r.off) && r.recipientAt(r.off+1) {
-		r.flag("TP-RA", r.off, problemExtraOctet)
-		r.off++
-	}
+// outcome reads the rest of the mandatory fields.
+func (s *StatusReport) outcome(r *reader) {
+	s.RA = r.address("TP-RA")
+	s.SCTS = r.timestamp("TP-SCTS")
+	s.DT = r.timestamp("TP-DT")
+	s.ST = Status(r.octet("TP-ST"))
 }
 
-// recipientAt reports whether an address at off is followed by two good time stamps and a status.
-func (r *reader) recipientAt(off int) bool {
-	probe := reader{b: r.b, off: off}
-	probe.address("TP-RA")
-	probe.timestamp("TP-SCTS")
-	probe.timestamp("TP-DT")
-	probe.octet("TP-ST")
-	return probe.err == nil && len(probe.flags) == 0
+// skipExtraOctet tries a report that did not read well again without its first octet, which some ZTE sticks put in front of
+// TP-RA, and takes that reading if nothing is wrong with it.
+func (s *StatusReport) skipExtraOctet(r *reader, start reader) {
+	start.flags = slices.Clip(start.flags) // not to write over those of r
+	start.flag("TP-RA", start.off, problemExtraOctet)
+	start.off++
+	known := len(start.flags)
+	again := *s
+	if again.outcome(&start); start.err == nil && len(start.flags) == known {
+		*s, *r = again, start
+	}
 }
 
 // padding flags and skips a rest of FF octets: modems hand out whole records of the SIM.

@@ -2,8 +2,8 @@
 // a modem in PDU mode exchanges them in (TS 27.005).
 //
 // It is called by modem (frames to and from the wire), by daemon (what to send, what came in, what a report says) and by
-// the verbs `simpost pdu` and `simpost segment`. All of it is pure functions on bytes: no I/O, no clock, no goroutine; every
-// function may be called from any goroutine, and values may be shared as long as nobody changes them.
+// `simpost pdu`. All of it is pure functions on bytes: no I/O, no clock, no goroutine; every function may be called from any
+// goroutine, and values may be shared as long as nobody changes them.
 //
 // The codec is lenient in and strict out. Decoding refuses only what lacks a readable mandatory field; whatever else is odd
 // is kept and named in the Flags of the decoded value. Encoding refuses what the standards do not allow.

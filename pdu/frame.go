@@ -153,7 +153,7 @@ func (r *reader) smsc() Address {
 	if odd || toa&0x80 == 0 || !decimal(digits) {
 		r.flag("SMSC", 0, problemAddress)
 	}
-	return Address{TON: TON(toa >> 4 & 7), NPI: toa & 0x0F, Digits: digits}
+	return Address{TON: toa >> 4 & 7, NPI: toa & 0x0F, Digits: digits}
 }
 
 // cut returns the TPDU of n octets, or all that is left.

@@ -137,14 +137,16 @@ func (p *plan) choose(o Options) error {
 		if p.tryGSM(p.text, o.Language) {
 			return nil
 		}
+		nearest := p.text
 		if o.Transliterate {
-			if text, changes := Transliterate(p.text); p.tryGSM(text, o.Language) {
-				p.text, p.changes = text, changes
+			var changes []Change
+			if nearest, changes = Transliterate(p.text); p.tryGSM(nearest, o.Language) {
+				p.text, p.changes = nearest, changes
 				return nil
 			}
 		}
 		if o.Alphabet == GSM7 {
-			return p.unencodable(o)
+			return unencodable(nearest, o.Language)
 		}
 	}
 	p.coding = wideCoding
@@ -188,10 +190,10 @@ func (c coding) tablesLen() int {
 
 const maxNamedRunes = 8
 
-func (p *plan) unencodable(o Options) error {
+func unencodable(text string, l Language) error {
 	e := &UnencodableError{Alphabet: GSM7}
-	c := coding{GSM7, o.Language, o.Language}
-	for _, r := range p.text {
+	c := coding{GSM7, l, l}
+	for _, r := range text {
 		if c.cost(r) == 0 && len(e.Runes) < maxNamedRunes && !slices.Contains(e.Runes, r) {
 			e.Runes = append(e.Runes, r)
 		}

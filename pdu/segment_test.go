@@ -151,6 +151,9 @@ func TestSegmentErrors(t *testing.T) {
 	if !errors.As(err, &lacking) || !slices.Equal(lacking.Runes, []rune{'я', 'ж'}) || !strings.Contains(err.Error(), "'я' (U+044F)") {
 		t.Error(err)
 	}
+	if _, err = Segment("“я😀", Options{Alphabet: GSM7, Transliterate: true}); !errors.As(err, &lacking) || string(lacking.Runes) != "😀" {
+		t.Error(err)
+	}
 	for name, o := range map[string]Options{"reference": {Ref: 256}, "class": {Class: 9}, "language": {Language: 99},
 		"alphabet": {Alphabet: Binary}, "port": {Ports: Ports{Dst: 256, Narrow: true}}} {
 		if parts, err := Segment("x", o); err == nil || parts != nil {

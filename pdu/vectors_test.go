@@ -423,7 +423,7 @@ func (v *vector) runPrimitive(t *testing.T) {
 		if r.err != nil || len(r.flags) > 0 {
 			t.Fatal(r.err, r.flags)
 		}
-		ton := map[TON]string{TONUnknown: "unknown", TONNational: "national", TONAlphanumeric: "alphanumeric"}[a.TON]
+		ton := map[byte]string{0: "unknown", 2: "national", TONAlphanumeric: "alphanumeric"}[a.TON]
 		npi := map[byte]string{0: "unknown", 1: "isdn"}[a.NPI]
 		check(v, "ton", v.Expected.TON, ton)
 		check(v, "npi", v.Expected.NPI, npi)
