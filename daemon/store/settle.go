@@ -88,7 +88,10 @@ func (t *tx) submitting(sub Submit) (int64, error) {
 
 // bind ties a message to the SIM of its first attempt, and takes the reference.
 func (t *tx) bind(m *message, sub Submit) error {
-	ref := sql.NullInt64{Int64: int64(sub.Ref & 0xff), Valid: m.total > 1}
+	var ref sql.NullInt64
+	if m.total > 1 {
+		ref = sql.NullInt64{Int64: int64(sub.Ref & 0xff), Valid: true}
+	}
 	if m.sim.Valid {
 		if m.sim.Int64 != sub.SIM || m.ref != ref {
 			return api.Errorf(api.CodeConflict, "message %d has begun on another SIM or under another concat reference", m.id)
