@@ -129,6 +129,8 @@ func verb(cmd string) string {
 	return cmd
 }
 
+func (s *spec) has(name string) bool { return slices.Contains(s.names, name) }
+
 // ends says whether l is the line that ends the answer without an OK; blanks don't count.
 func (s *spec) ends(l string) bool {
 	return s.end != "" && strings.ReplaceAll(l, " ", "") == strings.ReplaceAll(s.end, " ", "")
@@ -241,4 +243,10 @@ func secretsIn(cmd string) []string {
 	return ss
 }
 
-func (s *spec) has(name string) bool { return slices.Contains(s.names, name) }
+// hide replaces secrets in l.
+func hide(l string, secrets []string) string {
+	for _, s := range secrets {
+		l = strings.ReplaceAll(l, s, "****")
+	}
+	return l
+}

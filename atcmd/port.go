@@ -30,11 +30,6 @@ type write struct {
 func (c *Conn) put(stop <-chan struct{}, text string, end byte) (taken bool, err error) {
 	w := write{text, end, make(chan error, 1)}
 	select {
-	case <-stop: // a select of two ready cases is a coin toss
-		return false, errGone
-	default:
-	}
-	select {
 	case c.out <- w:
 	case <-stop:
 		return false, errGone
@@ -210,7 +205,7 @@ func (c *Conn) traceWrite(w write) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := c.redact(w.text)
+	text := hide(w.text, secretsIn(w.text))
 	switch w.end {
 	case ctrlZ:
 		text += "^Z"

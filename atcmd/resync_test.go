@@ -136,6 +136,18 @@ func TestLatePrompt(t *testing.T) {
 	}
 }
 
+// A command given up is not its own ping: its late answer would pass for the ping's.
+func TestPingIsNotTheCommandGivenUp(t *testing.T) {
+	talk(t, script(map[string][]string{"AT+CMEE?": nil}), func(f *fake, c *Conn) {
+		ctx, cancel := context.WithTimeout(bg, time.Second)
+		defer cancel()
+		_, err := c.Exec(ctx, "+CMEE?")
+		eq(t, "sent", execError(t, err).Sent, true)
+		ask(t, c, "+CSQ?", "+CSQ: 1")
+		eq(t, "talk", f.history(), "AT+CMEE?|AT+CMGF?|AT+CSQ?")
+	})
+}
+
 // A modem that is gone for good ends the connection.
 func TestNoResync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

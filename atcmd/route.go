@@ -105,7 +105,7 @@ func (c *Conn) route(l string) {
 		}
 	}
 	d := c.destination(l)
-	l = c.redact(l)
+	l = c.redact(l, d)
 	c.traceRead(l)
 	if d != toPDU && d != toURC && d != toNobody { // only chatter may stand between a header and its PDU
 		c.flushHead()
@@ -244,17 +244,17 @@ func (c *Conn) gotPrompt() {
 	}
 }
 
-// redact replaces the secrets of the command in hand. c.mu is held.
-func (c *Conn) redact(l string) string {
+// redact hides the secrets of the command in hand. An echo of it is hidden whole: it may be torn. c.mu is held.
+func (c *Conn) redact(l string, d dest) string {
 	x := c.cur
 	if x == nil && c.lost != nil {
 		x = c.lost.x
 	}
-	if x == nil {
+	if x == nil || len(x.secret) == 0 {
 		return l
 	}
-	for _, s := range x.secret {
-		l = strings.ReplaceAll(l, s, "****")
+	if d == toNobody {
+		return "****"
 	}
-	return l
+	return hide(l, x.secret)
 }
