@@ -5,17 +5,15 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
-// EFSMSS says when a modem writes the Last Used TP-MR to its card (EF_SMSS).
-type EFSMSS string
-
-// The three habits seen. The zero value is AfterAck.
+// The habits of Config.EFSMSS.
 const (
-	AfterAck    EFSMSS = "after-ack"    // once the network has acknowledged
-	BeforeRadio EFSMSS = "before-radio" // before the message leaves
-	Never       EFSMSS = "never"        // the reference lives in the modem's memory only
+	afterAck    = "after-ack"
+	beforeRadio = "before-radio"
+	never       = "never"
 )
 
 // ErrUnplugged is what an open port answers once the modem is gone.
@@ -36,7 +34,9 @@ type Config struct {
 
 	LineSpeed int           // baud, 8N1; 0 is as fast as memory
 	Latency   time.Duration // from ^Z to +CMGS; half of it before the network has the message
-	EFSMSS    EFSMSS
+	// EFSMSS says when the modem writes the Last Used TP-MR to its card (EF_SMSS): "after-ack" (the default), once the network has
+	// acknowledged; "before-radio", before the message leaves; "never", so that the reference lives in the modem's memory only.
+	EFSMSS    string
 	KeepMR    bool // the host's TP-MR leaves as it is; otherwise the modem counts its own
 	Seed      uint64
 	ColdStart bool // starts with the profile's boot; otherwise it has been on for long
@@ -100,7 +100,7 @@ type settings struct {
 	other                map[string]string // settings that are only remembered
 }
 
-// NewModem puts a modem with a card on the network. It panics on a profile that does not exist.
+// NewModem puts a modem with a card on the network. It panics on a profile or an EF_SMSS habit that does not exist.
 func (n *Network) NewModem(c Config) *Modem {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -114,6 +114,12 @@ func (n *Network) NewModem(c Config) *Modem {
 	prof, err := loadProfile(c.Profile)
 	if err != nil {
 		panic("emulator: " + err.Error())
+	}
+	if c.EFSMSS == "" {
+		c.EFSMSS = afterAck
+	}
+	if !slices.Contains([]string{afterAck, beforeRadio, never}, c.EFSMSS) {
+		panic("emulator: no such EF_SMSS habit: " + c.EFSMSS)
 	}
 	if c.IMEI == "" {
 		c.IMEI = luhn(fmt.Sprintf("%s%06d", prof.TAC, i+1))

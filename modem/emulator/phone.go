@@ -53,6 +53,7 @@ type Phone struct {
 	n         *Network
 	cfg       PhoneConfig
 	messages  []*Joined
+	partial   []*Joined // those of messages that lack parts
 	ref       int
 	returning bool // Delay runs
 }
@@ -140,8 +141,10 @@ func (p *Phone) receive(s *subscriber, it *item) {
 	case Slow:
 		if !it.tried {
 			it.tried = true
-			it.due = time.Now().Add(p.cfg.Delay)
-			n.after(p.cfg.Delay, func() { n.pump(s) })
+			it.due = it.due.Add(p.cfg.Delay)
+		}
+		if wait := time.Until(it.due); wait > 0 {
+			n.after(wait, func() { n.pump(s) })
 			return
 		}
 	case Silent:
@@ -178,33 +181,39 @@ func (p *Phone) join(it *item) {
 		total, part, ref = 1, 1, 0
 	}
 	from := t.OA.Number()
-	i := slices.IndexFunc(p.messages, func(j *Joined) bool {
-		return !j.Complete && j.From == from && j.Ref == ref && j.Parts == total && j.got[part-1] == nil
+	i := slices.IndexFunc(p.partial, func(j *Joined) bool {
+		return j.From == from && j.Ref == ref && j.Parts == total && j.got[part-1] == nil
 	})
 	if i < 0 {
-		class := -1
-		if c, err := t.DCS.Class(); err == nil && c != tpdu.MClassUnknown {
-			class = int(c)
-		}
-		p.messages = append(p.messages, &Joined{From: from, Ref: ref, Parts: total, Class: class, At: time.Now(), got: make([]*tpdu.TPDU, total)})
-		i = len(p.messages) - 1
+		j := &Joined{From: from, Ref: ref, Parts: total, Class: classOf(t), At: time.Now(), got: make([]*tpdu.TPDU, total)}
+		p.messages = append(p.messages, j)
+		p.partial = append(p.partial, j)
+		i = len(p.partial) - 1
 	}
-	j := p.messages[i]
+	j := p.partial[i]
 	j.got[part-1] = t
-	p.show(j)
+	if !slices.Contains(j.got, nil) {
+		p.partial = slices.Delete(p.partial, i, i+1)
+		p.show(j)
+	}
+	p.n.signal()
 }
 
-func (p *Phone) show(j *Joined) {
-	if slices.Contains(j.got, nil) {
-		p.n.signal()
-		return
+func classOf(t *tpdu.TPDU) int {
+	if c, err := t.DCS.Class(); err == nil && c != tpdu.MClassUnknown {
+		return int(c)
 	}
+	return -1
+}
+
+// show is a message that is whole: the phone's owner reads it, and may answer.
+func (p *Phone) show(j *Joined) {
 	j.Complete = true
 	j.Text = textOf(j.got...)
 	if a, _ := j.got[0].Alphabet(); a == tpdu.Alpha8Bit {
 		j.Data, j.Text = []byte(j.Text), ""
 	}
-	p.n.signal()
+	j.got = nil
 	if p.cfg.Reply == nil {
 		return
 	}

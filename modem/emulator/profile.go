@@ -60,7 +60,7 @@ type profile struct {
 	CMTNoAlpha   bool   // "+CMT: 23"
 	CDSEmptyFO   bool   // "+CDS: ,25"
 	CSMPClears   bool   // AT+CSMP clears the service centre
-	FullURC      string // said when a memory is full; MEM stands for its name
+	FullURC      string // said when a memory is full; {mem} stands for its name
 	CMSVerbose   bool   // CMEE=2 spells out +CMS ERROR as well
 	Echo         bool   // on after power-up
 	USSD         string // text, ucs2 or packed

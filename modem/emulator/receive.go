@@ -72,7 +72,7 @@ func (m *Modem) store(mem string, tpdu []byte) (int, cause) {
 	index, ok := m.keep(mem, &slot{sc: scField(m.n.cfg.SMSC), tpdu: tpdu})
 	if !ok {
 		if m.prof.FullURC != "" {
-			m.urc(strings.ReplaceAll(m.prof.FullURC, "MEM", mem))
+			m.urc(strings.ReplaceAll(m.prof.FullURC, "{mem}", mem))
 		}
 		return 0, memoryCapacity
 	}

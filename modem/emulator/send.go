@@ -98,7 +98,7 @@ func (x *exec) transmit(f frame, stored *slot) final {
 		t.MR = m.nextMR()
 	}
 	m.lastMR = t.MR
-	if m.cfg.EFSMSS == BeforeRadio {
+	if m.cfg.EFSMSS == beforeRadio {
 		m.sim.lastMR = t.MR
 	}
 	if !x.sleep(m.cfg.Latency / 2) {
@@ -111,7 +111,7 @@ func (x *exec) transmit(f frame, stored *slot) final {
 	if !more || !x.sleep(m.cfg.Latency-m.cfg.Latency/2) {
 		return end
 	}
-	if s != nil && (m.cfg.EFSMSS == AfterAck || m.cfg.EFSMSS == "") && m.sim != nil {
+	if s != nil && m.cfg.EFSMSS == afterAck && m.sim != nil {
 		m.sim.lastMR = t.MR
 	}
 	if stored != nil && s != nil {
@@ -168,11 +168,7 @@ func (x *exec) answerSend(mr byte, end final) final {
 	if end != resultOK || x.quiet {
 		return end
 	}
-	name := x.name
-	if name == "+CMGC" {
-		name = "+CMGS"
-	}
-	line := fmt.Sprintf("%s: %d", name, mr)
+	line := fmt.Sprintf("%s: %d", x.name, mr)
 	if end, bent := m.bendAnswer(line); bent {
 		return end
 	}

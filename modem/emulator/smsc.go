@@ -299,10 +299,10 @@ func (n *Network) attemptSIM(s *subscriber, it *item) {
 		}
 		s.remove(it)
 		if it.report {
-			n.event(Event{Kind: Reported, Modem: m.cfg.Name, Number: s.number, Submission: it.sub.seq()})
+			n.event(Event{Kind: Reported, Modem: m.cfg.Name, Number: s.sim.Number, Submission: it.sub.seq()})
 		} else {
 			if it.sub == nil {
-				n.event(Event{Kind: Delivered, Modem: m.cfg.Name, Number: s.number})
+				n.event(Event{Kind: Delivered, Modem: m.cfg.Name, Number: s.sim.Number})
 			}
 			n.settle(it.sub, 0x00, true)
 		}
@@ -322,10 +322,12 @@ func (n *Network) failed(s *subscriber, it *item, why cause) {
 	if why == memoryCapacity && !it.report {
 		s.full = true
 	}
-	if !it.tried && !it.report && it.sub != nil {
-		n.settle(it.sub, 0x22, false) // no response from SME, still trying
+	for _, q := range s.queue { // what waits behind it is no better off
+		if !q.tried && !q.report && !q.due.After(time.Now()) {
+			n.settle(q.sub, 0x22, false) // no response from SME, still trying
+			q.tried = true
+		}
 	}
-	it.tried = true
 	if !s.timer {
 		s.timer = true
 		n.after(n.cfg.Retry, func() {
