@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"simpost/daemon/api"
 	"simpost/daemon/store"
 )
@@ -60,7 +62,7 @@ func BenchmarkAccept(b *testing.B) {
 			}
 			close(work)
 			var group sync.WaitGroup
-			start := time.Now()
+			start, busy := time.Now(), cpuTime(b)
 			b.ResetTimer()
 			for range clients {
 				group.Go(func() {
@@ -76,8 +78,19 @@ func BenchmarkAccept(b *testing.B) {
 			}
 			group.Wait()
 			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "messages/s")
+			b.ReportMetric(float64((cpuTime(b)-busy).Microseconds())/float64(b.N), "cpu-us/message")
 		})
 	}
+}
+
+// cpuTime is what this process has used: unlike the rate it does not depend on
+// what else the machine does.
+func cpuTime(b *testing.B) time.Duration {
+	var r unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // BenchmarkHandler is the share of it that is not the store's: decoding,

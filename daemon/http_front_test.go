@@ -139,6 +139,12 @@ func TestTheDocumentIsServed(t *testing.T) {
 			t.Errorf("the document lacks %s", w)
 		}
 	}
+	check := newSpecCheck(t, a.server)
+	for name := range check.doc["components"].(map[string]any)["schemas"].(map[string]any) {
+		if _, err := check.compiler.Compile(specURL + "#/components/schemas/" + name); err != nil {
+			t.Errorf("%s is no JSON schema: %v", name, err)
+		}
+	}
 	if y := a.ask("GET", "/openapi.yaml", ""); !strings.Contains(string(y.body), "openapi: 3.1.") {
 		t.Errorf("not the document as YAML: %.80s", y.body)
 	}

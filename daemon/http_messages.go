@@ -68,7 +68,7 @@ type sendOutput struct {
 
 // sendRequest is api.SendRequest that remembers in which form the recipients came.
 type sendRequest struct {
-	To recipients `json:"to"`
+	To recipients `json:"to" doc:"a number, or up to 1,000: +47 900 00 001, 0047..., a national number or a short code"`
 	api.SendRequest
 }
 

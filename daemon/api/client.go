@@ -80,10 +80,11 @@ func (c *Client) Send(ctx context.Context, r SendRequest, key string) ([]Message
 		}
 		// After a failed fsync nobody can say either; the same key asks again safely.
 		lost = lost || hasCode(err, CodeOutcomeUnknown, CodeStorage, CodeInternal)
-		if !lost || !mayPass(err) {
+		switch {
+		case !lost, !mayPass(err) && !hasCode(err, CodeInvalid, CodeUnknownModem):
 			return nil, false, err
-		}
-		if try == sendTries || !sleep(ctx, wait) {
+		case !mayPass(err), try == sendTries, !sleep(ctx, wait):
+			// Time (expires) and configuration can refuse now what they took before.
 			return nil, false, outcomeUnknown(key, err)
 		}
 	}

@@ -183,6 +183,8 @@ func TestSendAfterALostAnswer(t *testing.T) {
 		"shutting down, then back":     {[]string{"", problemJSON(503, CodeUnavailable), `[]`}, "", 3},
 		"the disk is full for a while": {[]string{"", problemJSON(507, CodeDiskFull), `[]`}, "", 3},
 		"a definite answer":            {[]string{"", problemJSON(409, CodeKeyReused)}, CodeKeyReused, 2},
+		"a number is bad for ever":     {[]string{"", problemJSON(422, CodeBadNumber)}, CodeBadNumber, 2},
+		"too late to be asked again":   {[]string{"", problemJSON(422, CodeInvalid)}, CodeOutcomeUnknown, 2},
 		"a failed commit":              {[]string{problemJSON(500, CodeStorage), `[]`}, "", 2},
 		"a full disk at once":          {[]string{problemJSON(507, CodeDiskFull)}, CodeDiskFull, 1},
 		"shutting down at once":        {[]string{problemJSON(503, CodeUnavailable)}, CodeUnavailable, 1},

@@ -158,8 +158,8 @@ type Recipients []string
 type SendRequest struct {
 	To            Recipients `json:"to" doc:"a number or up to 1,000: +47 900 00 001, 0047..., a national number or a short code"`
 	Text          *string    `json:"text,omitempty" doc:"the text; or data"`
-	Data          []byte     `json:"data,omitempty" doc:"binary body, base64; with port"`
-	Port          *int       `json:"port,omitempty" minimum:"0" maximum:"65535"`
+	Data          []byte     `json:"data,omitempty" doc:"binary body, base64; a port may go with it"`
+	Port          *int       `json:"port,omitempty" doc:"destination port of data" minimum:"1" maximum:"65535"`
 	Encoding      string     `json:"encoding,omitempty" enum:"auto,gsm7,ucs2" default:"auto"`
 	Language      string     `json:"language,omitempty" doc:"national language table to use, by name: turkish, spanish, ..."`
 	Transliterate bool       `json:"transliterate,omitempty" doc:"replace what GSM 7-bit lacks by what looks like it"`
