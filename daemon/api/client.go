@@ -80,11 +80,10 @@ func (c *Client) Send(ctx context.Context, r SendRequest, key string) ([]Message
 		}
 		// After a failed fsync nobody can say either; the same key asks again safely.
 		lost = lost || hasCode(err, CodeOutcomeUnknown, CodeStorage, CodeInternal)
-		switch {
-		case !lost, !mayPass(err) && !hasCode(err, CodeInvalid, CodeUnknownModem):
+		if !lost || settles(err) {
 			return nil, false, err
-		case !mayPass(err), try == sendTries, !sleep(ctx, wait):
-			// Time (expires) and configuration can refuse now what they took before.
+		}
+		if !mayPass(err) || try == sendTries || !sleep(ctx, wait) {
 			return nil, false, outcomeUnknown(key, err)
 		}
 	}
@@ -99,8 +98,16 @@ func (c *Client) sendOnce(ctx context.Context, body []byte, key string) ([]Messa
 	return messages, header.Get("Idempotency-Replayed") == "true", err
 }
 
+// settles tells whether an error also answers what became of a question asked
+// before. What time (expires) or another configuration can refuse now may have
+// been accepted then.
+func settles(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && !mayPass(err) && !hasCode(err, CodeInvalid, CodeUnknownModem)
+}
+
 // mayPass tells whether asking again can bring the lost answer: the daemon is
-// restarting, or could not say. Any other error is an answer.
+// restarting, or could not say.
 func mayPass(err error) bool {
 	return hasCode(err, CodeOutcomeUnknown, CodeDaemonNotRunning, CodeUnavailable,
 		CodeStorage, CodeDiskFull, CodeInternal)

@@ -152,6 +152,22 @@ func TestSendGivesUpWithItsContext(t *testing.T) {
 	})
 }
 
+func TestSendGivesUpWhileItDials(t *testing.T) {
+	within(t, func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, func(t *testing.T, d *fakeDaemon, c *Client) {
+		c.Dial = func(ctx context.Context) (net.Conn, error) {
+			if d.dials.Load() > 0 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return d.dial(ctx)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _, err := c.Send(ctx, hei(), "k")
+		wantCode(t, err, CodeOutcomeUnknown)
+	})
+}
+
 // A daemon that hangs is left after the answer's limit, and asked again.
 func TestSendDoesNotWaitForEver(t *testing.T) {
 	n := 0
