@@ -248,6 +248,7 @@ func TestParseFrame(t *testing.T) {
 		{"no centre field, length unknown", plain, -1, "", []string{"SMSC: no service centre field"}},
 		{"padded record", "07912104442961F4" + plain + strings.Repeat("FF", 100), 17, "+12404492164", []string{"TPDU: trailing octets ignored"}},
 		{"length too high", "07912104442961F4" + plain, 30, "+12404492164", []string{"TPDU: does not match the announced length"}},
+		{"length counts the centre", "07912104442961F4" + plain, 25, "+12404492164", []string{"TPDU: does not match the announced length"}},
 		{"rubbish behind", "07912104442961F4" + plain + "OK", 17, "+12404492164", []string{"hex: not hexadecimal from here on"}},
 		{"half an octet", "07912104442961F4" + plain + "0", -1, "+12404492164", []string{"hex: odd number of octets"}},
 		{"national centre", "05A12143F5FF" + plain, -1, "12345", []string{"SMSC: odd address"}},

@@ -107,13 +107,16 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-// hasSMSC decides whether the frame starts with a service centre field. The announced length settles it; without one it is
-// only taken for missing if the TPDU is faultless that way, and is not the other way.
+// hasSMSC decides whether the frame starts with a service centre field. The announced length settles it, unless it counts
+// every octet: then there is no such field, or the modem counted it in. What length does not settle, the TPDU does: only
+// if it is faultless one way, and not the other, that way is taken.
 func (r *reader) hasSMSC(n int) bool {
 	rest := 1 + int(r.b[0])
 	switch {
-	case rest > maxSMSC+1 || rest > len(r.b) || n == len(r.b):
+	case rest > maxSMSC+1 || rest > len(r.b):
 		return false
+	case n == len(r.b):
+		return oddities(r.b[rest:]) == 0 && oddities(r.b) > 0
 	case n >= 0:
 		return true
 	}

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxDecodeMemory is what reading one PDU may allocate (issue 2 of the house: 64 KiB).
+// maxDecodeMemory is what reading one PDU may allocate, whatever it is.
 const maxDecodeMemory = 64 << 10
 
 // seedPDUs are the octets of every vector; an empty set fails in the loader.

@@ -99,7 +99,7 @@ func (h *hexes) UnmarshalJSON(b []byte) error {
 
 // vectorFiles and how many vectors each must hold: a file that shrinks is a file whose tests no longer run.
 var vectorFiles = map[string]int{"modemmanager": 34, "ofono": 26, "libosmocore": 10, "python-messaging": 33, "xlab-at": 9,
-	"cuttlefish": 3, "warthog618-sms": 86, "python-gsmmodem": 6}
+	"cuttlefish": 3, "warthog618-sms": 86, "python-gsmmodem": 6, "android": 14}
 
 func loadVectors(t testing.TB, file string) []*vector {
 	t.Helper()
