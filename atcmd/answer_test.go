@@ -274,6 +274,39 @@ func TestUSSD(t *testing.T) {
 	})
 }
 
+// A final result whose line end was lost ends the command after a silence, and no sooner.
+func TestFinalWithoutALineEnd(t *testing.T) {
+	for wire, want := range map[string]error{
+		"\r\n+CSQ: 20,99\r\n\r\nOK":      nil,
+		"\r\n+CMS ERROR: 38":             CMSError(38),
+		"\r\nERROR\r":                    FinalError("ERROR"),
+		"\r\n+CSQ: 20,99\r\nO|K\r\n":     nil,
+		"\r\n+CSQ: 20,99\r\nOK|AY\r\nOK": nil,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			_, p := newFake(t, func(f *fake, tok string) bool {
+				if tok != "AT+CSQ" {
+					return false
+				}
+				for part := range strings.SplitSeq(wire, "|") {
+					f.say(part)
+					pass(150 * time.Millisecond)
+				}
+				return true
+			})
+			c := Open(p, Config{})
+			start := time.Now()
+			_, err := c.Exec(bg, "+CSQ")
+			eq(t, wire, errors.Is(err, want), true)
+			if d := time.Since(start); d > 350*time.Millisecond {
+				t.Errorf("%q took %v", wire, d)
+			}
+			ask(t, c, "+CPIN?", "+CPIN: 1")
+			c.Close()
+		})
+	}
+}
+
 // 64 KiB without an end, idle and in an answer.
 func TestLongLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

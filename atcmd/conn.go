@@ -16,7 +16,7 @@ type Config struct {
 	Queue      int           // URCs waiting to be read, 256; a full queue drops and counts (URC.Missed)
 	WriteLimit time.Duration // the port takes a write within this, or the connection ends with ErrWriteLimit; 5 s
 	CloseLimit time.Duration // Close waits this long for the port to free its reader and writer; 5 s
-	Quiet      time.Duration // silence that ends draining after a command was given up; 200 ms
+	Quiet      time.Duration // silence that ends draining after a command was given up, and a line without an end; 200 ms
 	DrainMax   time.Duration // draining ends after this, even in a flood; 2 s
 	PingWait   time.Duration // wait for the first ping of a resync; each further one waits twice as long; 1 s
 	PDUWait    time.Duration // wait for the PDU line of +CMT, or the closing quote of +CUSD; 1 s
@@ -105,6 +105,7 @@ type Conn struct {
 	lastRx  time.Time   // of the last byte
 	head    string      // a URC whose PDU line has not come yet
 	pending *time.Timer // gives up on head and on an open quote
+	unended *time.Timer // takes a final result without its line end
 	missed  int
 }
 
@@ -121,6 +122,7 @@ func Open(port io.ReadWriteCloser, cfg Config) *Conn {
 	c.urcs = make(chan URC, c.cfg.Queue)
 	c.fr.wantPrompt = true
 	c.pending = stoppedTimer(c.expire)
+	c.unended = stoppedTimer(c.endLine)
 	c.eng = newEngine(c)
 	c.wg.Go(c.reader)
 	c.wg.Go(c.writer)
@@ -207,6 +209,7 @@ func (c *Conn) die(err error) {
 	}
 	c.err = err
 	c.pending.Stop()
+	c.unended.Stop()
 	close(c.dead)
 	if x := c.cur; x != nil {
 		c.cur = nil

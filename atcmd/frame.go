@@ -67,4 +67,9 @@ func (f *framer) flush() (token, bool) {
 	return token{text: s}, s != ""
 }
 
+// holds says whether the unfinished line is one that is.
+func (f *framer) holds(is func(string) bool) bool {
+	return len(f.buf) > 0 && is(string(bytes.TrimSpace(f.buf)))
+}
+
 func (f *framer) reset() { f.buf, f.quoted = f.buf[:0], false }

@@ -168,6 +168,20 @@ func (c *Conn) feed(b []byte) {
 	if c.fr.quoted && !quoted {
 		c.pending.Reset(c.cfg.PDUWait)
 	}
+	if c.fr.holds(isFinal) {
+		c.unended.Reset(c.cfg.Quiet)
+	}
+}
+
+// endLine ends a final result whose line end was lost.
+func (c *Conn) endLine() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil || time.Since(c.lastRx) < c.cfg.Quiet || !c.fr.holds(isFinal) {
+		return
+	}
+	t, _ := c.fr.flush()
+	c.route(t.text)
 }
 
 // expire gives up on a PDU line or a closing quote that does not come.

@@ -249,12 +249,12 @@ func TestHalfAnswer(t *testing.T) {
 
 // A prompt and a ping's answer in one burst: the line is not clean yet.
 func TestPromptWithPing(t *testing.T) {
-	for range 20 {
+	for i := range 40 {
 		synctest.Test(t, func(t *testing.T) {
 			first := true
 			f, p := newFake(t, func(f *fake, tok string) bool {
 				switch {
-				case strings.HasPrefix(tok, "AT+CMGS"):
+				case strings.HasPrefix(tok, "AT+CMGS"), tok == "AT+CSQ":
 				case tok == "AT+CMEE?" && first:
 					first = false
 					f.prompt("\r\n> \r\n+CMEE: 1\r\n\r\nOK\r\n")
@@ -266,15 +266,33 @@ func TestPromptWithPing(t *testing.T) {
 			c := Open(p, Config{})
 			ctx, cancel := context.WithTimeout(bg, time.Second)
 			defer cancel()
-			c.ExecPrompt(ctx, "+CMGS=19", Prompt{Payload: hexPDU(19, 1)})
-			ctx2, cancel2 := context.WithTimeout(bg, time.Minute)
-			defer cancel2()
-			r, err := c.Exec(ctx2, "+CPIN?")
-			eq(t, "next "+f.history(), err, nil)
-			eq(t, "next", r.Lines, []string{"+CPIN: 1"})
+			if i%2 == 0 {
+				c.ExecPrompt(ctx, "+CMGS=19", Prompt{Payload: hexPDU(19, 1)})
+			} else {
+				c.Exec(ctx, "+CSQ")
+			}
+			start := time.Now()
+			ask(t, c, "+CPIN?", "+CPIN: 1")
+			if d := time.Since(start); d > 5*time.Second {
+				t.Fatalf("took %v: %s", d, f.history())
+			}
 			c.Close()
 		})
 	}
+}
+
+// A modem that waits for a payload nobody knows of, from before a crash, swallows a command: ESC gets it back.
+func TestForgottenPrompt(t *testing.T) {
+	talk(t, nil, func(f *fake, c *Conn) {
+		f.prompt("")
+		ctx, cancel := context.WithTimeout(bg, time.Second)
+		defer cancel()
+		_, err := c.Exec(ctx, "+CSQ?")
+		eq(t, "sent", execError(t, err).Sent, true)
+		ask(t, c, "+CSQ?", "+CSQ: 1")
+		eq(t, "ESC", f.got("ESC"), 1)
+		eq(t, "^Z", f.subs(), 0)
+	})
 }
 
 // Many senders with random limits against a modem with random delays: an mr
