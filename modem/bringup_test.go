@@ -275,3 +275,25 @@ func TestSMSCIsSetWhereItDiffers(t *testing.T) {
 		}
 	})
 }
+
+// TestPromptThatOnlyEscapeLeaves: a prompt from before a crash, on a modem that does not repeat it.
+func TestPromptThatOnlyEscapeLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		s.atInput = true
+		s.mustOpen(Config{})
+	})
+}
+
+// TestNoShownMessagesWithoutAcknowledgement: where CSMS=1 is refused, +CMT is not asked for: a crash would lose it.
+func TestNoShownMessagesWithoutAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		s.answers["+CPMS?"], s.answers["+CPMS=?"] = "+CPMS: ,,,,,,,,|OK", "+CPMS: (),(),()|OK"
+		delete(s.answers, `+CPMS="SM","SM","SM"`)
+		s.answers["+CNMI=2,2,0,1,0"], s.answers["+CNMI?"] = "OK", "+CNMI: 2,2,0,1,0|OK"
+		if set := s.mustOpen(Config{}).Settings(); set.CNMI != "poll" || set.CSMS != 0 || s.count("+CNMI=2,2,0,1,0") != 0 {
+			t.Errorf("settings %+v", set)
+		}
+	})
+}

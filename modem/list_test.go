@@ -203,3 +203,30 @@ func TestCountsIsOneCommand(t *testing.T) {
 		}
 	})
 }
+
+// TestMemoriesThatChangeByThemselves: the poll finds the modem with its memories of the factory: it was reset.
+func TestMemoriesThatChangeByThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newScript(t), newShelf()
+		s.on = h.on
+		m := s.mustOpen(Config{})
+		ctx := t.Context()
+		for range 2 { // what List and Read choose is no reset
+			if _, err := m.List(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.Counts(ctx); err != nil || m.Take().Rebooted {
+				t.Fatalf("a reset is seen that was none: %v", err)
+			}
+		}
+		if h.mem == "SM" {
+			h.mem = "ME"
+		} else {
+			h.mem = "SM"
+		}
+		if _, err := m.Counts(ctx); err != nil || !m.Take().Rebooted {
+			t.Errorf("the reset is not seen: %v", err)
+		}
+		<-m.Wake()
+	})
+}

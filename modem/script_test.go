@@ -23,6 +23,7 @@ type script struct {
 	answers map[string]string
 	asked   []string
 	on      func(cmd string) (answer string, ok bool) // before answers
+	atInput bool                                      // a payload prompt is open: only ESC leaves it, and ^Z would send
 	done    chan struct{}
 }
 
@@ -77,10 +78,17 @@ func (s *script) run() {
 		}
 		switch b[0] {
 		case 0x1b:
+			line, s.atInput = line[:0], false
 		case '\r':
+			if s.atInput {
+				continue
+			}
 			s.command(string(line))
 			line = line[:0]
 		case 0x1a:
+			if s.atInput {
+				s.t.Error("^Z at a prompt that a crash left open")
+			}
 			s.command(string(line) + "^Z")
 			line = line[:0]
 		default:

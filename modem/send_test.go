@@ -78,6 +78,7 @@ func TestSendOutcomes(t *testing.T) {
 		{"> ", "+CME ERROR: 100", Unknown, Undecided, 100},
 		{"> ", "+CME ERROR: 31", Unknown, Undecided, 31},
 		{"> ", "+CMGS: 7|ERROR", Unknown, Undecided, -1},
+		{"> ", "+CMGS: 7|+CMS ERROR: 38", Unknown, Undecided, 38},
 		{"> ", "COMMAND NOT SUPPORT", Unknown, Undecided, -1},
 	} {
 		t.Run(strings.ReplaceAll(c.prompt+" "+c.answer, " ", "_"), func(t *testing.T) {
@@ -90,6 +91,9 @@ func TestSendOutcomes(t *testing.T) {
 				e := wantSendError(t, err)
 				if e.Outcome != c.outcome || e.Class != c.class || e.Code != c.code {
 					t.Errorf("got %v, %v, %d (%v); want %v, %v, %d", e.Outcome, e.Class, e.Code, err, c.outcome, c.class, c.code)
+				}
+				if want := map[bool]int{true: 7, false: -1}[strings.HasPrefix(c.answer, "+CMGS")]; e.MR != want {
+					t.Errorf("MR %d, want %d", e.MR, want)
 				}
 				if c.outcome != NotSent && (ready != 1 || e.Seq == 0 && c.answer != "OK") {
 					t.Errorf("ready called %d times, Seq %d", ready, e.Seq)

@@ -94,11 +94,12 @@ func TestNothingIsUnbounded(t *testing.T) {
 		for i := range 2 * maxDirect {
 			s.say("+CDS: 24|07914356060013F1065A098136395339F6219011700463802190117004638030")
 			s.say(fmt.Sprintf(`+CMTI: "M%d",1`, i))
+			s.say(fmt.Sprintf("+CMS ERROR: %d", i))
 			synctest.Wait()
 		}
 		got := m.Take()
-		if len(got.Direct) != maxDirect || len(got.Memories) != maxNotes || got.Missed == 0 {
-			t.Errorf("%d direct, %d memories, %d missed", len(got.Direct), len(got.Memories), got.Missed)
+		if len(got.Direct) != maxDirect || len(got.Memories) != maxNotes || len(got.Late) != maxEvidence || got.Missed == 0 {
+			t.Errorf("%d direct, %d memories, %d late, %d missed", len(got.Direct), len(got.Memories), len(got.Late), got.Missed)
 		}
 	})
 }
