@@ -11,7 +11,9 @@ import (
 
 func TestIdempotency(t *testing.T) {
 	s := open(t)
-	key := func(caller, name string, hash byte) *Key { return &Key{Caller: caller, Key: name, Hash: [32]byte{hash}} }
+	key := func(caller, name string, hash byte) *Key {
+		return &Key{Caller: caller, Key: name, Hash: [32]byte{hash}}
+	}
 	first := must[Accepted](t)(s.Enqueue(t0, key("1000", "k", 1), []NewMessage{text(1), text(2)}))
 	if first.Replayed || len(first.Messages) != 2 {
 		t.Fatalf("first: %+v", first)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"simpost/daemon/api"
 )
 
@@ -193,10 +195,19 @@ func (s *Store) publish(batch []*operation) {
 	s.changed = make(chan struct{})
 }
 
+// probeRoom is how much must be free again before a full disk counts as mended:
+// a handful of messages, so that the daemon does not stop and go with each.
+const probeRoom = 128 << 10
+
 // Probe writes and syncs a page that changes nothing: nil means that the disk
 // has room again. Errors: CodeDiskFull, CodeStorage.
 func (s *Store) Probe() error {
-	return s.write(time.Time{}, "try the disk", func(t *tx) error {
+	const doing = "try the disk"
+	var fs unix.Statfs_t
+	if err := unix.Statfs(s.path, &fs); err == nil && int64(fs.Bavail)*fs.Bsize < probeRoom {
+		return diskFull(doing)
+	}
+	return s.write(time.Time{}, doing, func(t *tx) error {
 		_, err := t.exec(fmt.Sprintf(`PRAGMA user_version = %d`, len(migrations)))
 		return err
 	})
