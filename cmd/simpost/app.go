@@ -167,3 +167,23 @@ func (a *app) printJSON(v any) error {
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }
+
+// program is how this program was called, for a line to copy.
+func program() string {
+	if strings.Contains(os.Args[0], "/") {
+		return os.Args[0]
+	}
+	return "simpost"
+}
+
+// commandLine is a command that works as printed, with the socket if it is not
+// where simpost looks by itself.
+func (a *app) commandLine(args ...string) string {
+	line := []string{program()}
+	if a.socket != "" {
+		line = append(line, "--socket", a.socket)
+	} else if a.config != "" {
+		line = append(line, "--config", a.config)
+	}
+	return strings.Join(append(line, args...), " ")
+}

@@ -169,7 +169,8 @@ func (d *demo) run(ctx context.Context) error {
 	for _, m := range []*emulator.Modem{north, south} {
 		g.Go(func() error { return m.ServePTY(world, d.path(m.Name())) })
 	}
-	g.Go(func() error { d.watchNetwork(world); return nil })
+	happenings := d.net.Watch(world) // from here on, before anything happens
+	g.Go(func() error { d.watchNetwork(happenings); return nil })
 	g.Go(func() error { return d.child.run(world) })
 
 	story, cancel := context.WithCancelCause(ctx)
@@ -305,14 +306,6 @@ func gone(err error) bool {
 	var refused *api.Error
 	return errors.As(err, &refused) &&
 		(refused.Code == api.CodeDaemonNotRunning || refused.Code == api.CodeUnavailable)
-}
-
-// program is how this program was called, for a line to copy.
-func program() string {
-	if strings.Contains(os.Args[0], "/") {
-		return os.Args[0]
-	}
-	return "simpost"
 }
 
 // say prints a line of the story.

@@ -23,7 +23,7 @@ import (
 const (
 	recordWait  = 5 * time.Second  // for most answers
 	recordLong  = 30 * time.Second // for those that ask the network or list the memory
-	recordQuiet = 300 * time.Millisecond
+	recordQuiet = 100 * time.Millisecond
 	recordMax   = 64 << 10 // octets of one answer
 )
 
@@ -241,22 +241,23 @@ func firstLine(s string) string {
 var (
 	longDigits = regexp.MustCompile(`[0-9]{14,}F?`)
 	longHex    = regexp.MustCompile(`[0-9A-Fa-f]{7,}`)
-	alphaField = regexp.MustCompile(`(?m)^(\+CM(?:GL|GR|T): [^"\r\n]*)"([^"\r\n]*)"`)
+	// A name in a message list, a USSD text, the cell in a registration.
+	quoted = regexp.MustCompile(`(?m)^\+(?:CMGL|CMGR|CMT|CUSD|CREG|CGREG|CEREG): .*$`)
+	inside = regexp.MustCompile(`"[^"\r\n]*"`)
 )
 
 // keepsWords are the answers that tell what the modem is; only numbers as long as
 // an IMEI are taken out of them.
 var keepsWords = map[string]bool{"ATI": true, "AT+CGMI": true, "AT+CGMM": true, "AT+CGMR": true, "AT+CLAC": true}
 
-// mask replaces what tells who and where somebody is, and keeps the length: whole
-// runs of digits, numbers and texts in hexadecimal, and names in message lists.
+// mask replaces what tells who and where somebody is, and keeps its length: long
+// numbers, PDUs, and whatever is quoted in lines that carry names, texts or cells.
 func mask(question, answer string) string {
 	if keepsWords[question] {
 		return longDigits.ReplaceAllStringFunc(answer, ones)
 	}
-	answer = alphaField.ReplaceAllStringFunc(answer, func(s string) string {
-		m := alphaField.FindStringSubmatch(s)
-		return m[1] + `"` + strings.Repeat("x", len(m[2])) + `"`
+	answer = quoted.ReplaceAllStringFunc(answer, func(line string) string {
+		return inside.ReplaceAllStringFunc(line, func(s string) string { return `"` + ones(s[2:]) + `"` })
 	})
 	return longHex.ReplaceAllStringFunc(answer, ones)
 }

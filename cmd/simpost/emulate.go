@@ -229,7 +229,10 @@ func (a *app) serveModems(ctx context.Context, n *emulator.Network, modems []*em
 	for i, m := range modems {
 		link := strings.ReplaceAll(f.link, "%d", strconv.Itoa(i))
 		g.Go(func() error { return m.ServePTY(ctx, link) })
-		if hw.Wait(ctx, link) == nil {
+		if err := hw.Wait(ctx, link); err != nil {
+			break
+		}
+		if _, err := os.Readlink(link); err == nil {
 			fmt.Fprintf(links, "%s %s %s\n", link, m.Number(), f.profiles[i%len(f.profiles)])
 		}
 	}

@@ -26,7 +26,11 @@ at the beginning of a line continues, so that none is missed.`,
 			if err != nil {
 				return err
 			}
-			return c.Events(cmd.Context(), after, follow, a.printEvent)
+			err = c.Events(cmd.Context(), after, follow, a.printEvent)
+			if follow && cmd.Context().Err() != nil {
+				return nil // Ctrl-C is how it ends
+			}
+			return err
 		},
 	}
 	cmd.Flags().Int64Var(&after, "after", 0, "only events after this `number`")

@@ -73,6 +73,9 @@ func complain(w io.Writer, err error, asJSON bool) {
 	}
 	fmt.Fprintf(w, "simpost: %s%s\n", clean(problem.Message), codeOf(problem))
 	for _, f := range problem.Errors {
+		if len(problem.Errors) == 1 && strings.Contains(problem.Message, f.Message) {
+			break // the sentence has said it
+		}
 		fmt.Fprintf(w, "simpost:   %s: %s%s\n", f.Field, clean(f.Message), valueOf(f))
 	}
 	if problem.Hint != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -29,7 +30,7 @@ func oneText(_ *cobra.Command, args []string) error {
 // that echo and editors put behind it.
 func (a *app) text(args []string) (string, error) {
 	if len(args) == 1 && args[0] != "-" {
-		return args[0], nil
+		return args[0], checkText(args[0], "the text")
 	}
 	if isTerminal(a.in) {
 		fmt.Fprintln(a.err, "simpost: type the text, and end it with Ctrl-D on a line of its own")
@@ -39,7 +40,17 @@ func (a *app) text(args []string) (string, error) {
 		return "", err
 	}
 	raw = bytes.TrimSuffix(raw, []byte("\n"))
-	return string(bytes.TrimSuffix(raw, []byte("\r"))), nil
+	text := string(bytes.TrimSuffix(raw, []byte("\r")))
+	return text, checkText(text, "standard input")
+}
+
+// checkText refuses here what JSON would silently turn into question marks.
+func checkText(text, name string) error {
+	if utf8.ValidString(text) {
+		return nil
+	}
+	return &api.Error{Code: api.CodeNotEncodable, Message: name + " is not UTF-8",
+		Hint: "convert it (iconv -f ISO-8859-1 -t UTF-8), or send bytes with --data and --port"}
 }
 
 func isTerminal(r io.Reader) bool {

@@ -96,9 +96,9 @@ func (a *app) messageTable(messages []api.Message, inbox bool) error {
 		return nil
 	}
 	now := time.Now()
-	heading, width := "ID TIME DIR NUMBER STATE PARTS TEXT", 26
+	heading := "ID TIME DIR NUMBER STATE PARTS TEXT"
 	if inbox {
-		heading, width = "ID TIME FROM TEXT", 40
+		heading = "ID TIME FROM TEXT"
 	}
 	rows := make([][]string, 0, len(messages))
 	for _, m := range messages {
@@ -110,7 +110,7 @@ func (a *app) messageTable(messages []api.Message, inbox bool) error {
 		if !inbox {
 			row = append(row, string(m.State)+marks(m), fmt.Sprint(len(m.Parts)))
 		}
-		rows = append(rows, append(row, summary(m, width)))
+		rows = append(rows, append(row, summary(m)))
 	}
 	return table(a.out, heading, rows)
 }
@@ -127,8 +127,8 @@ func marks(m api.Message) string {
 	return s
 }
 
-// summary is a message's content on what is left of the line.
-func summary(m api.Message, width int) string {
+// summary is a message's content on one line.
+func summary(m api.Message) string {
 	var notes []string
 	if m.Incomplete {
 		notes = append(notes, "[parts missing]")
@@ -144,5 +144,5 @@ func summary(m api.Message, width int) string {
 	case m.Encoding == "unreadable":
 		notes = append(notes, "[unreadable]")
 	}
-	return short(strings.Join(notes, " "), width)
+	return clean(strings.Join(notes, " "))
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,7 +21,7 @@ import (
 )
 
 // patience bounds every wait of a script: what has not come by then will not.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"simpost": main})
@@ -32,14 +34,16 @@ func TestMain(m *testing.M) {
 //	expect NAME REGEXP [VAR]     wait for a line, after the last one expected; keep its first group
 //	signal NAME INT|TERM|KILL    send it a signal
 //	ended NAME STATUS            wait for its end
+//	status N PROGRAM ARGS...     run a program to its end, which has this exit status
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(5 * patience),
 		Setup: func(env *testscript.Env) error {
 			env.Values[processes{}] = map[string]*process{}
 			env.Setenv("SIMPOST_SOCKET", env.WorkDir+"/simpost.sock")
-			return nil
+			return fill(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "expect": expect, "signal": sendSignal, "ended": ended, "status": exitStatus,
@@ -194,8 +198,6 @@ func statusOf(err error) string {
 	return strconv.Itoa(exit.ExitCode())
 }
 
-// exitStatus runs a program and compares its exit status: `status 3 simpost ...`.
-// What it printed is in the files out and err.
 func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status N PROGRAM ARGS...")
@@ -204,4 +206,29 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if got := statusOf(err); got != args[0] {
 		ts.Fatalf("exit status %s, want %s", got, args[0])
 	}
+}
+
+// fill writes the files that a script can't hold: WORK in configurations, and
+// texts that are too long or not UTF-8.
+func fill(env *testscript.Env) error {
+	files, err := filepath.Glob(env.WorkDir + "/*.toml")
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, bytes.ReplaceAll(raw, []byte("$WORK"), []byte(env.WorkDir)), 0o600); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(env.WorkDir+"/latin1", []byte("p\xe5 deg\n"), 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(env.WorkDir+"/huge", bytes.Repeat([]byte("x"), maxTextInput+1), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(env.WorkDir+"/long", bytes.Repeat([]byte("x"), 255*153+1), 0o600)
 }

@@ -54,7 +54,7 @@ func (a *app) printSegments(s api.Segments) error {
 	}
 	var rows [][]string
 	for _, p := range s.Parts {
-		rows = append(rows, []string{strconv.Itoa(p.Seq), strconv.Itoa(p.Used), strconv.Itoa(p.Left), short(p.Text, 56)})
+		rows = append(rows, []string{strconv.Itoa(p.Seq), strconv.Itoa(p.Used), strconv.Itoa(p.Left), clean(p.Text)})
 	}
 	return table(a.out, "PART USED LEFT TEXT", rows)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -203,16 +202,4 @@ func (a *app) printMessages(messages []api.Message) error {
 		return a.printJSON(messages[0])
 	}
 	return a.printJSON(messages)
-}
-
-// commandLine is a command that works as printed, with the socket if it is not
-// where simpost looks by itself.
-func (a *app) commandLine(args ...string) string {
-	line := []string{"simpost"}
-	if a.socket != "" {
-		line = append(line, "--socket", a.socket)
-	} else if a.config != "" {
-		line = append(line, "--config", a.config)
-	}
-	return strings.Join(append(line, args...), " ")
 }

@@ -83,7 +83,7 @@ func (a *app) printHistory(m api.Message) error {
 		attempts = append(attempts, []string{strconv.Itoa(t.Part), t.StartedAt.Local().Format("15:04:05"), string(t.State), number(t.MR), clean(t.Modem), attemptNote(t)})
 	}
 	for _, r := range m.Reports {
-		reports = append(reports, []string{strconv.Itoa(r.Part), r.ReceivedAt.Local().Format("15:04:05"), strconv.Itoa(r.MR), fmt.Sprintf("0x%02X", r.Status), short(r.StatusText, 40)})
+		reports = append(reports, []string{strconv.Itoa(r.Part), r.ReceivedAt.Local().Format("15:04:05"), strconv.Itoa(r.MR), fmt.Sprintf("0x%02X", r.Status), clean(r.StatusText)})
 	}
 	return a.tables(
 		"PART STATE REF MODEM TRIES REPORT", parts,

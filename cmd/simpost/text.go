@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -57,25 +56,59 @@ func short(s string, width int) string {
 	return s[:end] + "…"
 }
 
-// table prints rows under a heading, columns two spaces apart.
+// columnGap separates the columns of a table.
+const columnGap = "  "
+
+// table prints rows under a heading. The last column is cut where the line ends.
 func table(w io.Writer, heading string, rows [][]string) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.ReplaceAll(heading, " ", "\t"))
-	for _, row := range rows {
-		fmt.Fprintln(tw, strings.Join(row, "\t"))
+	all := append([][]string{strings.Fields(heading)}, rows...)
+	widths := make([]int, len(all[0]))
+	for _, row := range all {
+		for i, cell := range row {
+			widths[i] = max(widths[i], uniseg.StringWidth(cell))
+		}
 	}
-	return tw.Flush()
+	last, used := len(widths)-1, 0
+	for _, width := range widths[:last] {
+		used += width + len(columnGap)
+	}
+	room := max(lineWidth-used, shortestCell)
+	for _, row := range all {
+		var b strings.Builder
+		for i, cell := range row {
+			if i == last {
+				cell = short(cell, room)
+			}
+			b.WriteString(cell)
+			b.WriteString(strings.Repeat(" ", widths[i]-min(uniseg.StringWidth(cell), widths[i])) + columnGap)
+		}
+		if _, err := fmt.Fprintln(w, strings.TrimRight(b.String(), " ")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// shortestCell is what the last column of a table keeps however wide the others are.
+const shortestCell = 20
 
 // fields prints name and value pairs, one a line; empty values are left out.
 func fields(w io.Writer, pairs ...string) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	width := 0
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
-			fmt.Fprintf(tw, "%s\t%s\n", pairs[i], pairs[i+1])
+			width = max(width, len(pairs[i]))
 		}
 	}
-	return tw.Flush()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%-*s%s%s\n", width, pairs[i], columnGap, pairs[i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // when is a time as people here read it: short today, with its date otherwise.
