@@ -39,7 +39,7 @@ func (m *Modem) wake(line string) bool {
 	}
 	m.networkFaults()
 	if m.hit("life.sim-swapped") != nil {
-		m.swap()
+		m.insert(&SIM{})
 	}
 	if m.hit("life.silent-reboot") != nil {
 		m.reboot()
@@ -66,15 +66,6 @@ func (m *Modem) networkFaults() {
 			m.n.after(f.Delay, func() { m.setRegistration(before) })
 		}
 	}
-}
-
-// swap puts another card in, which nobody has seen before.
-func (m *Modem) swap() {
-	if m.sim != nil {
-		m.sim.modem = nil
-		m.owe(nil)
-	}
-	m.insert(&SIM{})
 }
 
 // faultOn is what a fault does the moment it is switched on.

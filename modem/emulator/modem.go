@@ -174,8 +174,12 @@ func (m *Modem) pluggedFor(p *port) error {
 	if m.port != p {
 		return ErrUnplugged
 	}
-	if m.hit("life.write-blocks") != nil {
-		m.in.setStuck(true)
+	if f := m.hit("life.write-blocks"); f != nil {
+		in := m.in
+		in.setStuck(true)
+		if f.Delay > 0 {
+			m.n.after(f.Delay, func() { in.setStuck(false) })
+		}
 	}
 	return nil
 }
@@ -343,10 +347,15 @@ func (m *Modem) defaults() {
 		creg: map[string]int{}, s: map[string]int{"S3": '\r', "S4": '\n', "S5": '\b'}, other: map[string]string{}}
 }
 
-// InsertSIM puts a card in; the modem sees it at once when it is on, as with a card detector.
+// InsertSIM puts a card in, in place of the one that was there; the modem sees it at once when it is on, as with a card
+// detector.
 func (m *Modem) InsertSIM(s *SIM) { m.locked(func() { m.insert(s) }) }
 
 func (m *Modem) insert(s *SIM) {
+	m.eject()
+	if s.modem != nil {
+		s.modem.eject()
+	}
 	m.sim = s
 	s.modem = m
 	s.adopt(m.n, m.prof.Capacity["SM"])
@@ -362,10 +371,14 @@ func (m *Modem) insert(s *SIM) {
 func (m *Modem) RemoveSIM() *SIM {
 	m.n.mu.Lock()
 	defer m.n.mu.Unlock()
+	return m.eject()
+}
+
+func (m *Modem) eject() *SIM {
 	s := m.sim
 	if s != nil {
-		s.modem = nil
 		m.owe(nil)
+		s.modem = nil
 	}
 	m.sim = nil
 	return s

@@ -80,6 +80,9 @@ func (n *Network) submit(m *Modem, t *tpdu.TPDU, hostMR byte) (*submission, caus
 		n.event(Event{Kind: Rejected, Modem: m.cfg.Name, Number: t.DA.Number(), Detail: fmt.Sprintf("cause %d", why)})
 		return nil, why
 	}
+	if t.SmsType() == tpdu.SmsCommand { // accepted, but not a message
+		return s, accepted
+	}
 	n.record = append(n.record, s)
 	n.event(Event{Kind: Accepted, Modem: s.Modem, Number: s.To, Submission: s.Seq,
 		Detail: fmt.Sprintf("mr %d, part %d of %d", s.MR, s.Part, s.Total)})
