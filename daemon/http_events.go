@@ -37,7 +37,8 @@ type eventsInput struct {
 	Accept string `header:"Accept" hidden:"true"` // a document says it by the answer's media types
 }
 
-type eventsOutput struct {
+// streamOutput writes its answer itself.
+type streamOutput struct {
 	Body func(huma.Context)
 }
 
@@ -54,7 +55,7 @@ func (s *server) eventRoutes(h huma.API) {
 	}, s.events)
 }
 
-func (s *server) events(ctx context.Context, in *eventsInput) (*eventsOutput, error) {
+func (s *server) events(ctx context.Context, in *eventsInput) (*streamOutput, error) {
 	after := in.After
 	if in.LastID != "" {
 		last, err := strconv.ParseInt(in.LastID, 10, 64)
@@ -68,11 +69,12 @@ func (s *server) events(ctx context.Context, in *eventsInput) (*eventsOutput, er
 	default:
 		return nil, problemOf(api.Errorf(api.CodeUnavailable, "%d programs follow the events already", maxStreams))
 	}
-	return &eventsOutput{Body: func(hc huma.Context) {
+	return &streamOutput{Body: func(hc huma.Context) {
 		defer func() { <-s.streams }()
 		r, w := humago.Unwrap(hc)
 		st := stream{w: w, rc: http.NewResponseController(w), lines: strings.Contains(in.Accept, mediaNDJSON)}
-		if err := s.follow(r.Context(), &st, after, in.Follow); err != nil && r.Context().Err() == nil {
+		follow := in.Follow && r.Method != http.MethodHead // whose answer is complete with its header
+		if err := s.follow(r.Context(), &st, after, follow); err != nil && r.Context().Err() == nil {
 			s.Log.Debug("api: a stream of events ended", "error", err)
 		}
 	}}, nil

@@ -118,6 +118,16 @@ func TestEventsFromWhereOneLeftOff(t *testing.T) {
 	}
 }
 
+// It would hold its place, and its connection, for ever.
+func TestHeadOfEventsEnds(t *testing.T) {
+	a := newTestAPI(t)
+	for range 2 * maxStreams {
+		if r := a.ask("HEAD", "/v1/events", ""); r.status != http.StatusOK || len(r.body) != 0 {
+			t.Fatalf("got %d %s", r.status, r.body)
+		}
+	}
+}
+
 // More events than one batch, through the client, each once and in order.
 func TestClientFollowsEvents(t *testing.T) {
 	a := newTestAPI(t)

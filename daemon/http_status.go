@@ -123,7 +123,7 @@ func (s *server) notReady(all []api.Modem) *api.Error {
 	return e
 }
 
-func (s *server) backup(ctx context.Context, _ *struct{}) (*eventsOutput, error) {
+func (s *server) backup(ctx context.Context, _ *struct{}) (*streamOutput, error) {
 	if p := peerFrom(ctx); !s.Door.owner(p) {
 		e := api.Errorf(api.CodeForbidden, "only root and the daemon's own user may copy the database")
 		e.Hint = "run it with sudo"
@@ -140,7 +140,7 @@ func (s *server) backup(ctx context.Context, _ *struct{}) (*eventsOutput, error)
 		<-s.backups
 		return nil, s.fail(ctx, err)
 	}
-	return &eventsOutput{Body: func(hc huma.Context) {
+	return &streamOutput{Body: func(hc huma.Context) {
 		defer func() { <-s.backups }()
 		defer copied.Close()
 		_, w := humago.Unwrap(hc)

@@ -210,8 +210,8 @@ func (c *specCheck) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // check finds the schema of a response and holds the response against it.
 func (c *specCheck) check(r *http.Request, rec *recorder) error {
-	if strings.HasPrefix(r.URL.Path, "/openapi.") && rec.status == http.StatusOK {
-		return nil // the document itself
+	if r.Method == http.MethodHead || strings.HasPrefix(r.URL.Path, "/openapi.") && rec.status == http.StatusOK {
+		return nil // no body; or the document itself
 	}
 	media, _, err := mime.ParseMediaType(rec.Header().Get("Content-Type"))
 	if err != nil {
