@@ -20,6 +20,8 @@ const (
 	localRetry    = 5 * time.Second  // the modem could not take it: nothing was sent
 	operatorPause = 10 * time.Minute // something that only a person mends
 	refusedRow    = 3                // numbers refused in a row before the account is suspected
+	resetAfter    = 3                // stuck sessions in a row before the modem is told to restart
+	goodWhile     = time.Minute      // a session this long ends a row
 	reopenFirst   = 2 * time.Second
 	reopenLongest = time.Minute
 )
@@ -112,6 +114,29 @@ func reopenDelay(code api.ConditionCode, n int) time.Duration {
 	}
 	return min(d, reopenLongest)
 }
+
+// streak counts sessions that failed in a row, without a good while in between.
+type streak struct {
+	failures int
+	stuck    int // of those, the ones whose modem stopped answering
+}
+
+// note adds a session that lasted for d and ended in code.
+func (s *streak) note(code api.ConditionCode, d time.Duration) {
+	if d >= goodWhile {
+		*s = streak{}
+	}
+	s.failures++
+	switch code {
+	case api.CondStuck:
+		s.stuck++
+	case api.CondRebooted:
+		s.stuck = 0
+	}
+}
+
+// wantsReset says that opening the port again did not help often enough.
+func (s *streak) wantsReset() bool { return s.stuck >= resetAfter }
 
 // registrationCondition names a registration state (TS 27.007 7.2).
 func registrationCondition(st modem.Status) api.ConditionCode {

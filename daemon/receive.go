@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"simpost/daemon/api"
@@ -39,6 +40,10 @@ func (s *session) keepAndDelete(ctx context.Context, st modem.Stored) (gone bool
 	if st.Status == storedUnsent || st.Status == storedSent {
 		return false, nil // a person's own draft on the SIM
 	}
+	if st = s.whole(ctx, st); truncated(st) && !s.full {
+		s.fault("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
+		return false, s.m.Err()
+	}
 	row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)
 	if err != nil {
 		return false, s.storeResult(err)
@@ -48,6 +53,25 @@ func (s *session) keepAndDelete(ctx context.Context, st modem.Stored) (gone bool
 		return false, s.m.Err()
 	}
 	return true, s.storeResult(s.d.store.Deleted(time.Now(), row))
+}
+
+// whole reads a slot once more that came with fewer octets than were announced:
+// a line that lost some must not cost the message.
+func (s *session) whole(ctx context.Context, st modem.Stored) modem.Stored {
+	if !truncated(st) {
+		return st
+	}
+	again, err := s.m.Read(ctx, st.Memory, st.Index)
+	if err != nil {
+		return st
+	}
+	return again
+}
+
+// truncated says whether a slot holds fewer octets than its header announced.
+func truncated(st modem.Stored) bool {
+	raw := octets(st.PDU)
+	return st.Length >= 0 && (len(raw) == 0 || len(raw) < 1+int(raw[0])+st.Length) && len(raw) != st.Length
 }
 
 // Status of a stored message (TS 27.005 3.1): what a person wrote on this SIM.

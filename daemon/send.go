@@ -60,7 +60,7 @@ func (i *intent) close() int64 {
 func (s *session) send(ctx context.Context, job store.Job) error {
 	ref := job.Ref
 	if ref < 0 {
-		ref = s.sim.NextRef
+		ref = job.NextRef
 	}
 	frame, err := outgoingFrame(job, ref)
 	if err != nil {
@@ -76,9 +76,6 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 	mr, err := s.m.Send(exchange, frame, in.commit)
 	done()
 	attempt := in.close()
-	if attempt != 0 && job.Ref < 0 {
-		s.sim.NextRef = (ref + 1) % 256
-	}
 	if err == nil {
 		return s.sent(job, attempt, mr)
 	}
@@ -167,7 +164,7 @@ func (s *session) record(ctx context.Context, now time.Time, job store.Job, atte
 	var refusal *api.Error
 	switch {
 	case errors.As(send.Err, &refusal) && attempt == 0:
-		return s.refusedIntent(refusal)
+		return s.refusedIntent(job, refusal)
 	case attempt == 0 && ctx.Err() != nil:
 		return nil // shutting down: it stays queued, as it was
 	case attempt == 0 && v.settle.State == api.Failed:
@@ -184,12 +181,18 @@ func (s *session) record(ctx context.Context, now time.Time, job store.Job, atte
 	return s.storeResult(s.d.store.Settle(now, v.settle))
 }
 
-// refusedIntent handles a store that did not commit the intent: nothing was sent.
-func (s *session) refusedIntent(refusal *api.Error) error {
-	if refusal.Code == api.CodeConflict || refusal.Code == api.CodeTooLate || refusal.Code == api.CodeNotFound {
-		return nil // cancelled meanwhile
+// refusedIntent handles a store that did not commit the intent: nothing was
+// sent. A part that is still queued although it may not be sent is left alone for
+// a while, so that it does not keep the others waiting.
+func (s *session) refusedIntent(job store.Job, refusal *api.Error) error {
+	if refusal.Code != api.CodeConflict {
+		return s.storeResult(refusal)
 	}
-	return s.storeResult(refusal)
+	err := s.d.store.Pause(time.Now(), job.Part, time.Now().Add(s.d.cfg.Send.RetryFirst), api.Reason{Code: string(refusal.Code), Message: refusal.Message})
+	if errors.As(err, &refusal) && refusal.Code == api.CodeConflict {
+		return nil // cancelled or expired meanwhile
+	}
+	return s.storeResult(err)
 }
 
 // unsendable gives up on a part that can't be put on the wire.

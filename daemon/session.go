@@ -143,7 +143,7 @@ func (s *session) sleep(now time.Time) time.Duration {
 	}
 	if s.maySend(now) {
 		due, ok, err := s.d.queue.nextDue(s.lane, now)
-		if err == nil && ok && due.Before(until) {
+		if err == nil && ok && due.After(now) && due.Before(until) { // what is due and was not handed out, another lane has
 			until = due
 		}
 	}

@@ -20,27 +20,19 @@ import (
 // It never gives up: the cause is a condition that people can read, and unplug,
 // reboot and a stuck port are all "the session returned".
 
-const (
-	resetAfter = 3 // sessions in a row that got stuck before the modem is told to restart
-	worked     = time.Minute
-)
-
 // supervise runs until ctx ends.
 func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 	log := d.log.With("modem", mc.Name)
-	failures := 0
+	var row streak
 	for ctx.Err() == nil {
 		start := time.Now()
-		err := d.attend(ctx, mc, failures >= resetAfter)
+		err := d.attend(ctx, mc, row.wantsReset())
 		if ctx.Err() != nil {
 			break
 		}
-		if time.Since(start) >= worked {
-			failures = 0
-		}
-		failures++
 		code := conditionOf(err)
-		delay := reopenDelay(code, failures)
+		row.note(code, time.Since(start))
+		delay := reopenDelay(code, row.failures)
 		log.Warn("session ended", "condition", code, "error", err, "again_in", delay)
 		d.setCondition(mc.Name, code, err)
 		d.await(ctx, mc, code, delay)

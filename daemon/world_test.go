@@ -85,10 +85,11 @@ func (w *world) halt() {
 	w.stop = nil
 }
 
-// within waits, up to limit, until ok. It asks again after every change.
+// within waits, up to limit of the bubble's time, until ok.
 func (w *world) within(limit time.Duration, what string, ok func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	step := max(limit/400, 100*time.Millisecond)
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(step) {
 		synctest.Wait()
 		if ok() {
 			return
