@@ -415,7 +415,7 @@ func TestMessageFlood(t *testing.T) {
 		f.say("\r\nRING\r\n")
 		synctest.Wait()
 		eq(t, "missed", drain(c), []URC{{Line: "RING", Missed: 236}})
-		eq(t, "wire", string(f.raw), "AT+CSQ\r")
+		eq(t, "wire", f.wire(), "AT+CSQ\r")
 		c.Close()
 	})
 }

@@ -44,9 +44,9 @@ func ClassOf(err error) Class {
 	return Unclear
 }
 
-// Ambiguous says whether a message may be with the network although its exchange ended with err: ^Z was handed to the
-// port, and err is not a refusal that is known to mean that it went nowhere. ERROR without a code, silence and a lost
-// port never are.
+// Ambiguous says whether the network may have the message although its exchange ended with err: ^Z was handed to the
+// port, and err is no code that means that the message went nowhere. ERROR without a code, silence and a lost port tell
+// nothing, so they are ambiguous.
 func Ambiguous(err error) bool {
 	x, ok := errors.AsType[*ExecError](err)
 	if !ok || !x.Submitted {

@@ -135,10 +135,14 @@ func (c *Conn) take(ctx context.Context) error {
 }
 
 // inStep says whether the line is ready for a command. If it is not, the turn goes to a resync. An open prompt is never
-// tolerated, other dirt only where clean is false.
+// tolerated, anything else that came unasked only where clean is false.
 func (c *Conn) inStep(clean bool) (bool, error) {
 	c.mu.Lock()
-	dirty, repeats, err := c.dirty && (clean || c.asking), c.repeats, c.err
+	dirty, err := c.dirty && (clean || c.asking), c.err
+	pause := time.Duration(0)
+	if c.repeats {
+		pause = repeatPause - time.Since(c.lastRx)
+	}
 	if dirty && err == nil {
 		c.lose(nil)
 		c.wg.Go(c.resync)
@@ -147,7 +151,7 @@ func (c *Conn) inStep(clean bool) (bool, error) {
 	if err != nil || dirty {
 		return false, err
 	}
-	if repeats && !c.silence(repeatPause, repeatPause) {
+	if !c.silence(pause, repeatPause) {
 		return false, c.Err()
 	}
 	return true, nil

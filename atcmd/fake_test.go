@@ -193,6 +193,13 @@ func (f *fake) history() string {
 	return strings.Join(f.log, "|")
 }
 
+// wire is everything that came from the Conn.
+func (f *fake) wire() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return string(f.raw)
+}
+
 // heard is everything that was said to the Conn.
 func (f *fake) heard() string {
 	f.mu.Lock()

@@ -34,7 +34,7 @@ func TestPrompts(t *testing.T) {
 				}
 				eq(t, pr+"/"+rest, r.Lines, []string{"+CMGS: 8"})
 				synctest.Wait()
-				eq(t, "wire", string(f.raw), "AT+CMGS=19\r"+pay+"\x1a")
+				eq(t, "wire", f.wire(), "AT+CMGS=19\r"+pay+"\x1a")
 				c.Close()
 			})
 		}
@@ -186,7 +186,7 @@ func TestReadyFails(t *testing.T) {
 			eq(t, "next", err, nil)
 			eq(t, "next", r.Lines, []string{"+CPIN: 1"})
 			eq(t, "^Z", f.subs(), 0)
-			raw := string(f.raw)
+			raw := f.wire()
 			if e, p := strings.IndexByte(raw, esc), strings.Index(raw, "AT+CMEE?"); e < 0 || p < e {
 				t.Fatalf("no ESC before the ping: %q", raw)
 			}
@@ -373,9 +373,7 @@ func TestInjectionGuard(t *testing.T) {
 			_, err := c.ExecPrompt(bg, "+CMGS=19", Prompt{Payload: b})
 			refused(t, b, err)
 		}
-		f.mu.Lock()
-		eq(t, "wire", string(f.raw), "")
-		f.mu.Unlock()
+		eq(t, "wire", f.wire(), "")
 		c.Close()
 	})
 }

@@ -381,8 +381,3 @@ func TestStorm(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { storm(t, rand.Uint64(), 25, time.Millisecond) })
 	}
 }
-
-// The same in real time, microseconds for milliseconds.
-func TestStormReal(t *testing.T) {
-	storm(t, rand.Uint64(), 4, 200*time.Microsecond)
-}
