@@ -117,12 +117,22 @@ func (c *composer) validity() {
 func (c *composer) times() {
 	expires, from := c.req.Expires, c.req.NotBefore
 	switch {
+	case !writable(from):
+		c.add("not_before", api.CodeInvalid, "", "it is not in the years 1970 to 9999 (UTC)")
+	case !writable(expires):
+		c.add("expires", api.CodeInvalid, "", "it is not in the years 1970 to 9999 (UTC)")
 	case expires == nil:
 	case !expires.After(c.now):
 		c.add("expires", api.CodeInvalid, expires.Format(time.RFC3339), "it is past already")
 	case from != nil && !expires.After(*from):
 		c.add("expires", api.CodeInvalid, expires.Format(time.RFC3339), "it is not after not_before")
 	}
+}
+
+// writable tells whether a time can be told again: RFC 3339 has four digits for
+// the year, in UTC too.
+func writable(t *time.Time) bool {
+	return t == nil || t.UTC().Year() >= 1970 && t.UTC().Year() <= 9999
 }
 
 func (c *composer) modem(names []string) {

@@ -3,7 +3,9 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -173,6 +175,8 @@ func FuzzSendBody(f *testing.F) {
 		`{"to":"1890","data":"AQID","port":2948,"flash":true}`,
 		`{"to":"1890\u001a","text":"\ud800","not_before":"2999-01-01T00:00:00Z"}`,
 		`{"to":"1890","text":"x","language":"turkish","transliterate":true,"encoding":"gsm7"}`,
+		`{"to":"1890","text":"x","expires":"9999-12-31T23:59:59-01:00"}`,
+		`{"to":"1890","text":"x","not_before":"0000-01-01T00:00:00+01:00"}`,
 		`[]`, `{`, `null`, `{"to":{"to":{}}}`,
 	} {
 		f.Add([]byte(seed))
@@ -183,6 +187,7 @@ func FuzzSendBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		req := httptest.NewRequest(http.MethodPost, "http://localhost/v1/messages", bytes.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", fmt.Sprintf("%x", sha256.Sum256(body)))
 		req = req.WithContext(context.WithValue(t.Context(), connKey{}, &conn{peer: a.who}))
 		w := httptest.NewRecorder()
 		rec := &recorder{ResponseWriter: w}

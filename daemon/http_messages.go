@@ -129,15 +129,15 @@ func (s *server) send(ctx context.Context, in *sendInput) (*sendOutput, error) {
 	if len(req.To.wrong) > 0 {
 		return nil, problemOf(fieldErrors(req.To.wrong))
 	}
-	key, err := keyOf(peerFrom(ctx), in)
-	if err != nil {
-		return nil, s.fail(ctx, err)
-	}
 	now := s.Now()
 	req.SendRequest.To = req.To.numbers
 	messages, refusal := compose(req.SendRequest, s.Defaults, s.ModemNames, now)
 	if refusal != nil {
 		return nil, problemOf(req.To.relocate(refusal))
+	}
+	key, err := keyOf(peerFrom(ctx), in)
+	if err != nil {
+		return nil, s.fail(ctx, err)
 	}
 	got, err := s.Store.Enqueue(now, key, messages)
 	if err != nil {

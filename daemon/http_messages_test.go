@@ -104,6 +104,8 @@ func TestSendRefuses(t *testing.T) {
 		{"validity too short", `{"to":"1890","text":"x","validity":"4m"}`, api.CodeInvalid, []string{"validity"}},
 		{"past", `{"to":"1890","text":"x","expires":"2001-01-01T00:00:00Z"}`, api.CodeInvalid, []string{"expires"}},
 		{"expires first", `{"to":"1890","text":"x","not_before":"2999-01-02T00:00:00Z","expires":"2999-01-01T00:00:00Z"}`, api.CodeInvalid, []string{"expires"}},
+		{"a year of five digits", `{"to":"1890","text":"x","expires":"9999-12-31T23:59:59-01:00"}`, api.CodeInvalid, []string{"expires"}},
+		{"a year before zero", `{"to":"1890","text":"x","not_before":"0000-01-01T00:00:00+01:00"}`, api.CodeInvalid, []string{"not_before"}},
 		{"no date", `{"to":"1890","text":"x","expires":"tomorrow"}`, api.CodeInvalid, []string{"expires"}},
 		{"unknown modem", `{"to":"1890","text":"x","modem":"attic"}`, api.CodeUnknownModem, []string{"modem"}},
 		{"unknown field", `{"to":"1890","text":"x","colour":"red"}`, api.CodeInvalid, []string{"colour"}},
