@@ -45,7 +45,9 @@ func TestShortCutsBetweenCharacters(t *testing.T) {
 
 func TestTableFitsTheLine(t *testing.T) {
 	var b bytes.Buffer
-	if err := table(&b, "ID WHO TEXT", [][]string{{"1", "日本", strings.Repeat("long ", 40)}, {"100", "", ""}}); err != nil {
+	const heading = "ID WHO TEXT"
+	rows := [][]string{{"1", "日本", strings.Repeat("long ", 40)}, {"100", "", ""}}
+	if err := table(&b, heading, fit(heading, rows)); err != nil {
 		t.Fatal(err)
 	}
 	want := "ID   WHO   TEXT\n1    日本  " + strings.Repeat("long ", 13) + "lon…\n100\n"

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -40,7 +41,14 @@ type victim struct {
 	log   bytes.Buffer
 	armed func(line string) bool // kill when it says so
 	sent  []string               // ids of what was accepted
+	asked []order                // not known to be accepted yet
 	told  []string               // texts that phones sent to the SIM
+}
+
+// order is a message under a key of its own: asking again doubles nothing.
+type order struct {
+	key string
+	req api.SendRequest
 }
 
 func newVictim(t *testing.T) *victim {
@@ -95,7 +103,7 @@ func (v *victim) arm(when func(line string) bool) {
 	v.armed = when
 }
 
-// start runs the daemon until its modem can send.
+// start runs the daemon.
 func (v *victim) start() {
 	v.t.Helper()
 	cmd := exec.Command("simpost", "serve", "--config", filepath.Join(v.dir, "simpost.toml"))
@@ -107,6 +115,20 @@ func (v *victim) start() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
+}
+
+// serving waits until the API answers, or the daemon is dead.
+func (v *victim) serving(dead <-chan struct{}) {
+	ctx, cancel := context.WithCancel(v.ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-dead:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	v.client.Events(ctx, 0, true, func(api.Event) error { return errSeen })
 }
 
 // kill ends the daemon now, and waits for that.
@@ -131,24 +153,39 @@ func (v *victim) died() {
 	v.mu.Unlock()
 }
 
-// work gives the daemon something of every kind to do. The client makes a key
-// and repeats with it, so a kill between commit and answer doubles nothing.
+// work gives the daemon something of every kind to do. What a kill leaves without
+// an answer is asked for again, under the same key, when it is back.
 func (v *victim) work(round int) {
 	v.t.Helper()
 	for i, p := range v.phones {
 		body := fmt.Sprintf("round %d to %d.", round, i)
 		if i == 0 {
-			body += strings.Repeat(" A long one.", 20)
+			for n := range 40 {
+				body += fmt.Sprintf(" r%d-%d", round, n) // no part is like another
+			}
 		}
-		msgs, _, err := v.client.Send(v.ctx, api.SendRequest{To: api.Recipients{p.Number()}, Text: &body}, "")
+		v.asked = append(v.asked, order{fmt.Sprintf("round-%d-%d", round, i), api.SendRequest{To: api.Recipients{p.Number()}, Text: &body}})
+	}
+	v.ask()
+	v.tell(fmt.Sprintf("round %d from a phone.", round))
+}
+
+func (v *victim) ask() {
+	v.t.Helper()
+	for len(v.asked) > 0 {
+		msgs, _, err := v.client.Send(v.ctx, v.asked[0].req, v.asked[0].key)
 		if err != nil {
-			v.t.Fatalf("round %d: %v\n%s", round, err, v.log.String())
+			return
 		}
 		v.sent = append(v.sent, msgs[0].ID)
+		v.asked = v.asked[1:]
 	}
-	body := fmt.Sprintf("round %d from a phone.", round)
+}
+
+// tell has a phone write to the SIM.
+func (v *victim) tell(body string) {
 	v.told = append(v.told, body)
-	v.phones[round%len(v.phones)].Send(v.modem.Number(), body)
+	v.phones[len(v.told)%len(v.phones)].Send(v.modem.Number(), body)
 }
 
 // settled waits until nothing of what was accepted is open any more.
@@ -158,17 +195,18 @@ func (v *victim) settled() {
 		status, err := v.client.Status(v.ctx)
 		if err == nil && status.Messages["queued"]+status.Messages["sending"]+status.Messages["unknown"] == 0 {
 			if in, err := v.client.List(v.ctx, api.ListQuery{Direction: api.In, Limit: 200}); err == nil && len(texts(in.Messages)) >= min(len(v.told), 200) {
-				return errSettled
+				return errSeen
 			}
 		}
 		return nil
 	})
-	if err != errSettled {
+	if err != errSeen {
 		v.t.Fatalf("not settled: %v\n%s\n%s", err, strings.Join(v.modem.Transcript(), "\n"), v.log.String())
 	}
 }
 
-var errSettled = fmt.Errorf("settled")
+// errSeen ends a stream of events that has shown what was waited for.
+var errSeen = errors.New("seen")
 
 // judge holds the network's record against the daemon's word.
 func (v *victim) judge() (flagged int) {
@@ -240,43 +278,16 @@ func texts(msgs []api.Message) map[string]int {
 	return got
 }
 
-// Every moment that the wire shows, each killed at its first and a later chance.
+// Every moment that the wire shows.
 func TestKilledAtEveryBoundary(t *testing.T) {
 	v := newVictim(t)
 	for round, prefix := range []string{
-		"> AT+CMGS=", "< > ", "> 0", "< +CMGS:", "< OK", "< +CDS:", "< +CMTI:", "> AT+CMGL=4", "< +CMGL:", "> AT+CMGD=",
-		"> AT+CPMS", "> AT+CNMI", "> ATE0", "< +CREG:",
+		"> AT", "> ATE0", "> AT+CPIN?", "> AT+CPMS", "> AT+CNMI", "> AT+CMGL=4", "> AT+CREG?", "> AT+CMGS=", "< > ", "> 0", "< +CMGS:", "< OK",
+		"< +CDS:", "< +CMTI:", "< +CMGL:", "> AT+CMGD=",
 	} {
-		v.start()
-		v.work(round)
-		v.arm(func(line string) bool { return strings.HasPrefix(line, prefix) })
-		v.next(round, prefix)
+		v.round(round, func(line string) bool { return strings.HasPrefix(line, prefix) })
 	}
-	v.start()
-	v.settled()
-	t.Logf("%d messages, %d of them flagged as possible duplicates", len(v.sent), v.judge())
-}
-
-// next makes sure that an armed kill happens even if the daemon was through with
-// its work: more work follows.
-func (v *victim) next(round int, prefix string) {
-	dead := make(chan struct{})
-	go func() { v.died(); close(dead) }()
-	for extra := range 10 {
-		select {
-		case <-dead:
-			return
-		case <-time.After(2 * time.Second):
-			v.phones[0].Send(v.modem.Number(), v.tell(round, extra))
-		}
-	}
-	v.t.Fatalf("round %d: nothing on the wire begins with %q", round, prefix)
-}
-
-func (v *victim) tell(round, extra int) string {
-	body := fmt.Sprintf("round %d from a phone, again %d.", round, extra)
-	v.told = append(v.told, body)
-	return body
+	v.end()
 }
 
 // kills is how many random kills the everyday test makes.
@@ -288,13 +299,40 @@ func TestKilledAtRandom(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	v := newVictim(t)
 	for round := range kills {
-		v.start()
-		lines := 1 + random.IntN(120)
-		v.arm(func(string) bool { lines--; return lines == 0 })
-		v.work(round)
-		v.next(round, "")
+		lines := 1 + random.IntN(150)
+		v.round(round, func(string) bool { lines--; return lines <= 0 })
 	}
+	v.end()
+}
+
+// round runs the daemon until when says that it dies. More work follows until
+// the wire has shown that moment.
+func (v *victim) round(round int, when func(line string) bool) {
+	v.t.Helper()
+	v.arm(when)
 	v.start()
+	dead := make(chan struct{})
+	go func() { v.died(); close(dead) }()
+	v.serving(dead)
+	v.ask()
+	v.work(round)
+	for extra := range 20 {
+		select {
+		case <-dead:
+			return
+		case <-time.After(time.Second):
+			v.tell(fmt.Sprintf("round %d from a phone, again %d.", round, extra))
+		}
+	}
+	v.t.Fatalf("round %d: its moment never came\n%s", round, strings.Join(v.modem.Transcript(), "\n"))
+}
+
+// end starts the daemon a last time, lets it finish, and judges.
+func (v *victim) end() {
+	v.t.Helper()
+	v.start()
+	v.serving(nil)
+	v.ask()
 	v.settled()
-	t.Logf("%d kills, %d messages, %d flagged as possible duplicates", kills, len(v.sent), v.judge())
+	v.t.Logf("%d messages out, %d in, %d flagged as possible duplicates", len(v.sent), len(v.told), v.judge())
 }

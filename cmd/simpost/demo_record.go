@@ -109,7 +109,7 @@ func (d *demo) verdict(ctx context.Context) error {
 	for _, t := range rows {
 		lines = append(lines, []string{t.modem, t.to, fmt.Sprintf("%d of %d", t.part, t.total), times(t.accepted), clean(t.text)})
 	}
-	if err := table(d.app.out, "FROM TO PART ACCEPTED TEXT", lines); err != nil {
+	if err := table(d.app.out, recordHeading, fit(recordHeading, lines)); err != nil {
 		return err
 	}
 	messages, err := d.sentMessages(ctx)
@@ -128,6 +128,8 @@ func (d *demo) verdict(ctx context.Context) error {
 	}
 	return nil
 }
+
+const recordHeading = "FROM TO PART ACCEPTED TEXT"
 
 // sentMessages are the outgoing messages of this run, the oldest first.
 func (d *demo) sentMessages(ctx context.Context) ([]api.Message, error) {

@@ -112,7 +112,7 @@ func (a *app) messageTable(messages []api.Message, inbox bool) error {
 		}
 		rows = append(rows, append(row, summary(m)))
 	}
-	return table(a.out, heading, rows)
+	return table(a.out, heading, fit(heading, rows))
 }
 
 // marks are what must be seen beside a state.

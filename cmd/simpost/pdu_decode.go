@@ -138,22 +138,27 @@ func readOneWay(digits, way string, framed bool) (reading, error) {
 
 // oddity counts what had to be forgiven, and how rarely a person meets the type.
 func oddity(r reading) int {
-	n := 2 * len(r.flags)
-	switch {
-	case isReport(r.tpdu):
-		n += 5
-	case isCommand(r.tpdu):
+	n := 0
+	for _, f := range r.flags {
+		if !growing(f) {
+			n += 2
+		}
+	}
+	if isReport(r.tpdu) || isCommand(r.tpdu) {
 		n += 3
 	}
 	return n
 }
+
+// growing is true of a flag for a value that the standard may have meanwhile.
+func growing(f pdu.Flag) bool { return f.Field == "TP-FCS" }
 
 // farFetched is true of a report in another form than the standard's: a few octets
 // of anything can be read as one, and modems keep them to themselves. If the
 // direction was asked for, only an odd service centre before it counts.
 func farFetched(r reading, asked bool) bool {
 	return isReport(r.tpdu) && slices.ContainsFunc(r.flags, func(f pdu.Flag) bool {
-		return f.Field == "SMSC" || !asked && f.Field != "TP-FCS" // a list of values that grows
+		return f.Field == "SMSC" || !asked && !growing(f)
 	})
 }
 

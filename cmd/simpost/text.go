@@ -59,28 +59,15 @@ func short(s string, width int) string {
 // columnGap separates the columns of a table.
 const columnGap = "  "
 
-// table prints rows under a heading. The last column is cut where the line ends.
+// table prints rows under a heading.
 func table(w io.Writer, heading string, rows [][]string) error {
 	all := append([][]string{strings.Fields(heading)}, rows...)
-	widths := make([]int, len(all[0]))
-	for _, row := range all {
-		for i, cell := range row {
-			widths[i] = max(widths[i], uniseg.StringWidth(cell))
-		}
-	}
-	last, used := len(widths)-1, 0
-	for _, width := range widths[:last] {
-		used += width + len(columnGap)
-	}
-	room := max(lineWidth-used, shortestCell)
+	widths := columnWidths(all)
 	for _, row := range all {
 		var b strings.Builder
 		for i, cell := range row {
-			if i == last {
-				cell = short(cell, room)
-			}
 			b.WriteString(cell)
-			b.WriteString(strings.Repeat(" ", widths[i]-min(uniseg.StringWidth(cell), widths[i])) + columnGap)
+			b.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)) + columnGap)
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(b.String(), " ")); err != nil {
 			return err
@@ -89,7 +76,30 @@ func table(w io.Writer, heading string, rows [][]string) error {
 	return nil
 }
 
-// shortestCell is what the last column of a table keeps however wide the others are.
+func columnWidths(rows [][]string) []int {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], uniseg.StringWidth(cell))
+		}
+	}
+	return widths
+}
+
+// fit cuts the last column where the line ends. It returns rows.
+func fit(heading string, rows [][]string) [][]string {
+	widths := columnWidths(append([][]string{strings.Fields(heading)}, rows...))
+	room, last := lineWidth, len(widths)-1
+	for _, width := range widths[:last] {
+		room -= width + len(columnGap)
+	}
+	for _, row := range rows {
+		row[last] = short(row[last], max(room, shortestCell))
+	}
+	return rows
+}
+
+// shortestCell is what fit leaves of a text however wide the other columns are.
 const shortestCell = 20
 
 // fields prints name and value pairs, one a line; empty values are left out.
