@@ -25,14 +25,14 @@ const (
 // numberGrammar is what may stand between the quotes of a command: no CR, LF, ^Z, ESC or quote can reach the wire.
 var numberGrammar = regexp.MustCompile(`^\+?[0-9]{1,20}$`)
 
-// rouse leaves a prompt that a crash may have left open (ESC, never ^Z) and a mode without words (ATV0). It writes past
-// atcmd, which writes nothing before its first command; nothing waits for these answers.
+// rouse leaves a prompt that a crash may have left open: ESC, never ^Z. It writes past atcmd, which writes nothing before
+// its first command; nothing waits for the answer.
 func (m *Modem) rouse(ctx context.Context, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Command)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { m.conn.Close() }) // frees a Write that the port does not take
 	defer stop()
-	for _, s := range []string{"\x1b", "\r", "ATE0V1\r"} {
+	for _, s := range []string{"\x1b", "\r"} {
 		if _, err := io.WriteString(w, s); err != nil {
 			return err
 		}
@@ -43,21 +43,51 @@ func (m *Modem) rouse(ctx context.Context, w io.Writer) error {
 	return m.pause(ctx, rouseQuiet)
 }
 
+// bringUp runs all steps, and once more where the modem restarted in the middle of them.
 func (m *Modem) bringUp(ctx context.Context, port io.Writer) error {
 	if m.cfg.SMSC != "" && !numberGrammar.MatchString(m.cfg.SMSC) {
 		return m.startError("config", errors.New("the SMSC is not a number: + and 1 to 20 digits"))
 	}
-	steps := []func(context.Context) error{
-		func(ctx context.Context) error { return m.rouse(ctx, port) },
+	if err := m.rouse(ctx, port); err != nil {
+		return m.verdict(ctx, err)
+	}
+	for range 2 {
+		if err := m.steps(ctx); err != nil {
+			return err
+		}
+		if err := m.kept(ctx); err == nil {
+			return nil
+		} else if m.gone(ctx) != nil {
+			return m.verdict(ctx, err)
+		}
+		m.news.sawBoot()
+	}
+	return m.startError("rebooted", errors.New("the modem restarts while it is started; often its power supply is too weak"))
+}
+
+func (m *Modem) steps(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
 		m.attention, m.identify, m.radioOn, m.unlock, m.identifySIM, m.awaitStore, m.pduMode, m.serviceCentre,
 		m.storage, m.indications, m.extras,
-	}
-	for _, step := range steps {
+	} {
 		if err := step(ctx); err != nil || m.gone(ctx) != nil {
 			return m.verdict(ctx, err)
 		}
 	}
 	return nil
+}
+
+// kept says whether what was set first and what was set last are both still in force.
+func (m *Modem) kept(ctx context.Context) error {
+	if err := m.inForce(ctx, "+CMGF", "0"); err != nil {
+		return err
+	}
+	if m.cmee != "" {
+		if err := m.inForce(ctx, "+CMEE", m.cmee); err != nil {
+			return err
+		}
+	}
+	return m.Ping(ctx)
 }
 
 // gone says why nothing more can be asked, nil if something can.

@@ -281,7 +281,11 @@ func TestPromptThatOnlyEscapeLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
 		s.atInput = true
+		start := time.Now()
 		s.mustOpen(Config{})
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("it took %v to leave it", took)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -352,6 +353,44 @@ func TestSilentRebootIsSeen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRebootDuringOpen: whichever command the modem restarts at, Open ends with its settings in force.
+func TestRebootDuringOpen(t *testing.T) {
+	for _, profile := range []string{"generic", "sim800", "quectel-ec25"} {
+		for after := range 35 {
+			t.Run(fmt.Sprintf("%s,after=%d", profile, after), func(t *testing.T) {
+				inLab(t, emulator.Config{Profile: profile}, func(t *testing.T, l *lab) {
+					l.fault("life.silent-reboot", emulator.FaultConfig{After: after})
+					m := l.mustOpen(Config{})
+					if err := m.kept(t.Context()); err != nil {
+						t.Errorf("%v\n%s", err, l.transcript())
+					}
+					if set := m.Settings(); set.CNMI == "poll" || set.SMSC == "" || m.Identity().ICCID == "" {
+						t.Errorf("settings %+v, identity %+v\n%s", set, m.Identity(), l.transcript())
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestNumbersForWords: a modem left in ATV0 answers 0 for OK.
+func TestNumbersForWords(t *testing.T) {
+	inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {
+		port, err := l.modem.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(port, "ATV0\r"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		port.Close()
+		if _, accepted, err := l.send(l.mustOpen(Config{})); err != nil || accepted != 1 {
+			t.Errorf("%v, %d accepted", err, accepted)
+		}
+	})
 }
 
 // TestPromptLeftOpenByACrash: the daemon died at the prompt; the next one leaves it with ESC, and nothing is sent.

@@ -68,6 +68,7 @@ func (e *SendError) Unwrap() error { return e.Err }
 //	puk-required  the SIM is blocked
 //	device-locked the modem takes the SIMs of one operator only
 //	no-sms        the modem has no PDU mode
+//	rebooted      the modem restarted while it was brought up, twice
 //	config        Config names a dialect that does not exist, or an SMSC that is no number
 //	closed        the port died, or ctx ended
 type StartError struct {

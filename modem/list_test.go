@@ -93,7 +93,7 @@ func TestListWhereCMGLLies(t *testing.T) {
 				s.on = h.on
 				m := s.mustOpen(Config{})
 				h.lie, h.without, h.reads = c.lie, c.without, 0
-				for range 2 {
+				for range 3 {
 					got, err := m.List(t.Context())
 					if err != nil || len(got) != 4 {
 						t.Fatalf("%d messages, %v: %+v", len(got), err, got)
@@ -103,6 +103,9 @@ func TestListWhereCMGLLies(t *testing.T) {
 							t.Errorf("slot %d of %s: %s", g.Index, g.Memory, g.PDU)
 						}
 					}
+				}
+				if n := s.count("+CMGL=4"); (c.lie == "hang" || strings.Contains(c.lie, "ERR")) && n != 2 {
+					t.Errorf("CMGL was asked %d times in two memories although it was refused", n)
 				}
 				if c.reads != (h.reads > 0) {
 					t.Errorf("%d slots were read one by one", h.reads)
@@ -200,6 +203,18 @@ func TestCountsIsOneCommand(t *testing.T) {
 		}
 		if n := len(s.log()) - before; n != 1 {
 			t.Errorf("%d commands", n)
+		}
+	})
+}
+
+func TestResetBeforeTheFirstPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newScript(t), newShelf()
+		s.on = h.on
+		m := s.mustOpen(Config{})
+		h.mem = "ME"
+		if _, err := m.Counts(t.Context()); err != nil || !m.Take().Rebooted {
+			t.Errorf("the reset is not seen: %v", err)
 		}
 	})
 }

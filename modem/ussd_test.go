@@ -102,6 +102,22 @@ func TestUSSDGrammar(t *testing.T) {
 	})
 }
 
+// TestUSSDOldAnswer: what came before the code was sent is not its answer.
+func TestUSSDOldAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		s.answers[`+CUSD=1,"*100#",15`] = `OK|+CUSD: 0,"new",15`
+		m := s.mustOpen(Config{})
+		for range 2 * maxUSSD {
+			s.say(`+CUSD: 0,"old",15`)
+			synctest.Wait()
+		}
+		if got, err := m.USSD(t.Context(), "*100#"); err != nil || got.Text != "new" {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
+}
+
 // TestUSSDPackedByProfile: a Huawei wants the code packed; generic asks it in plain words and is refused.
 func TestUSSDPackedByProfile(t *testing.T) {
 	for profile, ok := range map[string]bool{"generic": false, "huawei": true} {
