@@ -247,7 +247,7 @@ func TestPending(t *testing.T) {
 // CUSD: the answer comes after OK, or before it, spanning lines; the query is answered.
 func TestUSSD(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := "\r\n+CUSD: 1,\"a\r\nb\r\n\r\n> c\",15\r\n"
+		u := "\r\n+CUSD: 1,\"a\r\x00\nb\r\n\r\n> c\",15\r\n"
 		n := 0
 		_, p := newFake(t, func(f *fake, tok string) bool {
 			if tok != "AT+CUSD=1,\"*100#\",15" {

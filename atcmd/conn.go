@@ -68,7 +68,10 @@ const (
 )
 
 // Response is the answer of a command that succeeded, without its final result.
-type Response struct{ Lines []string }
+type Response struct {
+	Seq   uint64 // matches URC.Seq of evidence that comes late: a +CMGS after an OK that came without it
+	Lines []string
+}
 
 // URC is a line that no running command asked for.
 type URC struct {
@@ -98,8 +101,8 @@ type Conn struct {
 	lost    *resync     // lost
 	dirty   bool        // dirty
 	asking  bool        // dirty, by a payload prompt
-	owed    uint64      // last exchange given up after ^Z whose answer never came
-	last    string      // the final result that came last, "" after any other line
+	owed    uint64      // last exchange that ended after ^Z without its +CMGS
+	last    string      // the final result that came last; "" while a command runs
 	lastAt  time.Time   // when
 	repeats bool        // the modem was seen to say a final result twice
 	lastRx  time.Time   // of the last byte

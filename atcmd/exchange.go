@@ -28,7 +28,7 @@ type exchange struct {
 	submitted bool // ^Z was handed to the writer
 	over      bool // the final result came
 	final     string
-	before    string // the final result just before it, if it was the last line: it may come once more
+	before    string // the final result that came just before it: it may come once more
 	held      string // ends with this final result when nothing comes for a while
 	gone      error  // given up, why
 	limit     *time.Timer
@@ -106,7 +106,7 @@ func (c *Conn) run(ctx context.Context, x *exchange) (Response, error) {
 	if err != nil {
 		return Response{}, x.fail(err)
 	}
-	return Response{Lines: lines}, nil
+	return Response{Seq: x.seq, Lines: lines}, nil
 }
 
 // maxCleanups bounds the resyncs before one command, for a modem that says something odd after each of them.
@@ -286,9 +286,6 @@ func (c *Conn) submit(x *exchange) {
 	switch {
 	case !taken:
 		x.submitted = false
-		if c.owed == x.seq {
-			c.owed = 0
-		}
 	case !x.over && x.gone == nil:
 		x.limit = time.AfterFunc(x.prompt.Answer, func() { c.abandon(x, ErrNoAnswer) })
 	}
@@ -302,6 +299,6 @@ func (c *Conn) beginSubmit(x *exchange) bool {
 		return false
 	}
 	x.submitted = true
-	c.owed = 0 // from here on a +CMGS is ours
+	c.owed = 0 // from here on a +CMGS is ours; another one, after ours, can't be told
 	return true
 }

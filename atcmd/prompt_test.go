@@ -319,6 +319,55 @@ func TestLateEvidenceHasItsSeq(t *testing.T) {
 	}
 }
 
+// A +CMGS after its OK, or after an ERROR that said nothing, is evidence for the exchange that ended so.
+func TestEvidenceAfterTheFinal(t *testing.T) {
+	for _, final := range []string{"OK", "ERROR"} {
+		synctest.Test(t, func(t *testing.T) {
+			_, p := newFake(t, func(f *fake, tok string) bool {
+				if strings.HasPrefix(tok, "PDU:") {
+					f.say("\r\n"+final+"\r\n", "\r\n+CMGS: 9\r\n\r\nOK\r\n")
+					return true
+				}
+				return sender(0, 0)(f, tok)
+			})
+			c := Open(p, Config{})
+			r, err := c.ExecPrompt(bg, "+CMGS=19", Prompt{Payload: hexPDU(19, 1)})
+			seq := r.Seq
+			if err != nil {
+				seq = execError(t, err).Seq
+			}
+			eq(t, "lines", len(r.Lines), 0)
+			eq(t, "evidence", <-c.URCs(), URC{Line: "+CMGS: 9", Late: true, Seq: seq})
+			ask(t, c, "+CPIN?", "+CPIN: 1")
+			c.Close()
+		})
+	}
+}
+
+// A +CMGS said twice is not credited to an older submission whose answer never came.
+func TestSecondMRIsNobodys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, p := newFake(t, func(f *fake, tok string) bool {
+			switch tok {
+			case "PDU:" + hexPDU(19, 1):
+				return true
+			case "PDU:" + hexPDU(19, 2):
+				f.say("\r\n+CMGS: 42\r\n\r\nOK\r\n\r\n+CMGS: 42\r\n\r\nOK\r\n")
+				return true
+			}
+			return sender(0, 0)(f, tok)
+		})
+		c := Open(p, Config{})
+		_, err := c.ExecPrompt(bg, "+CMGS=19", Prompt{Payload: hexPDU(19, 1), Answer: time.Second})
+		eq(t, "first", errors.Is(err, ErrNoAnswer), true)
+		r, err := c.ExecPrompt(bg, "+CMGS=19", Prompt{Payload: hexPDU(19, 2)})
+		eq(t, "second", err, nil)
+		eq(t, "second", r.Lines, []string{"+CMGS: 42"})
+		eq(t, "evidence", <-c.URCs(), URC{Line: "+CMGS: 42", Late: true})
+		c.Close()
+	})
+}
+
 // Another command given up meanwhile does not take a submission's evidence, and does not credit it with its own error.
 func TestEvidencePassesAnotherCommandGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package atcmd
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -110,9 +111,6 @@ func (c *Conn) route(l string) {
 	if d != toPDU && d != toURC && d != toNobody { // only chatter may stand between a header and its PDU
 		c.flushHead()
 	}
-	if d != toRepeat {
-		c.last = ""
-	}
 	switch d {
 	case toNobody:
 	case toURC:
@@ -177,6 +175,9 @@ func (c *Conn) final(x *exchange, l string) {
 	c.cur = nil
 	c.fr.wantPrompt, c.fr.echo = true, ""
 	c.last, c.lastAt = l, c.lastRx
+	if x.submitted && !slices.ContainsFunc(x.lines, isMR) {
+		c.owed = x.seq
+	}
 	if x.prompted && !x.submitted { // refused with the prompt open: it may still be
 		c.dirty, c.asking = true, true
 	}
@@ -212,7 +213,7 @@ func (c *Conn) evidence(l string) {
 // submission whose answer never came; anything else that comes during a resync is of the command given up.
 func (c *Conn) owner(l string) uint64 {
 	switch {
-	case strings.HasPrefix(l, "+CMGS:"):
+	case isMR(l):
 		return c.owed
 	case c.lost != nil && c.lost.x != nil:
 		return c.lost.x.seq
@@ -222,9 +223,10 @@ func (c *Conn) owner(l string) uint64 {
 	return 0
 }
 
-func isSubmitAnswer(l string) bool {
-	return strings.HasPrefix(l, "+CMGS:") || strings.HasPrefix(l, "+CMS ERROR")
-}
+func isSubmitAnswer(l string) bool { return isMR(l) || strings.HasPrefix(l, "+CMS ERROR") }
+
+// isMR says whether l is the message reference of a submission (TS 27.005 4.3).
+func isMR(l string) bool { return strings.HasPrefix(l, "+CMGS:") }
 
 // gotPrompt takes a payload prompt. c.mu is held.
 func (c *Conn) gotPrompt() {

@@ -47,6 +47,7 @@ func TestFinalSaidTwice(t *testing.T) {
 	for name, m := range map[string]map[string][]string{
 		"in one burst":     {"AT+CMGF=0": {"OK", "OK"}},
 		"while idle":       {"AT+CMGF=0": {"OK", "1ms", "OK"}},
+		"after chatter":    {"AT+CMGF=0": {"OK", "^RSSI: 9", "OK"}},
 		"hits the next":    {"AT+CMGF=0": {"OK"}, "AT+CSQ": {"OK", "40ms", "+CSQ: 20,99", "OK"}},
 		"hits a query":     {"AT+CMGF=0": {"OK"}, "AT+CPMS?": {"OK", "+CPMS: 1", "OK"}},
 		"then always is":   {"AT+CMGF=0": {"OK", "OK"}, "AT+CSQ": {"+CSQ: 20,99", "OK", "10ms", "OK"}},
