@@ -239,8 +239,9 @@ func (t *tx) provenByReport(a *attempt, m *message, p *part, r *report) ([]api.E
 	if _, ok := stepProofSent.next(p.state); !ok {
 		return nil, nil
 	}
-	p.resend = p.resend && p.state != api.Queued // the repeat has not happened
-	p.accepted(t.now, m, r.mr)
+	if err := t.proven(m, p, r.mr); err != nil {
+		return nil, err
+	}
 	if err := t.save(p, stepProofSent); err != nil {
 		return nil, err
 	}

@@ -338,11 +338,8 @@ func (t *tx) prove(a *attempt, m *message, p *part, set Settle) error {
 	st := map[api.State]step{api.Submitted: stepProofSent, api.Failed: stepProofRefused, api.Queued: stepProofRetry}[set.State]
 	if st != stepProofSent {
 		left, err := t.unknownAttempts(p)
-		if err != nil {
-			return err
-		}
-		if left > 0 {
-			return nil // another copy of it may still be out
+		if err != nil || left > 0 {
+			return err // another copy of it may still be out
 		}
 		if p.state == api.Queued {
 			return t.cleared(m, p)
@@ -353,14 +350,24 @@ func (t *tx) prove(a *attempt, m *message, p *part, set Settle) error {
 	}
 	switch st {
 	case stepProofSent:
-		p.accepted(t.now, m, set.MR)
-		p.resend = p.resend && p.state != api.Queued // the repeat has not happened
+		if err := t.proven(m, p, set.MR); err != nil {
+			return err
+		}
 	case stepProofRetry:
 		p.retry(set)
 	case stepProofRefused:
 		p.because(set.Error)
 	}
 	return t.arrive(a, m, p, st)
+}
+
+// proven says that a copy of p was accepted. The mark stays only if another copy
+// may be out too: a repeat that has not happened, or was refused, is none.
+func (t *tx) proven(m *message, p *part, mr int) error {
+	left, err := t.unknownAttempts(p)
+	p.resend = p.resend && (p.state != api.Queued || left > 0)
+	p.accepted(t.now, m, mr)
+	return err
 }
 
 // cleared takes the mark off a part whose every earlier copy was refused.

@@ -311,6 +311,10 @@ func TestEvidence(t *testing.T) {
 			w.settle(set)
 		}
 	}
+	third := func(w *world, j Job) {
+		again(settle(Settle{State: api.Unknown, MR: -1}))(w, j)
+		must[api.Message](w.t)(w.s.Resolve(w.tick(), j.Message, api.ResolveResend))
+	}
 	for _, c := range []struct {
 		name      string
 		before    func(*world, Job)
@@ -332,6 +336,8 @@ func TestEvidence(t *testing.T) {
 		{"repeat accepted, first too", again(settle(Settle{State: api.Submitted, MR: 6})), accepted, api.Submitted, true},
 		{"repeat refused, first accepted", again(settle(failed)), accepted, api.Submitted, true},
 		{"repeat unknown, first refused", again(settle(Settle{State: api.Unknown, MR: -1})), failed, api.Unknown, true},
+		{"to be sent a third time, first accepted", third, accepted, api.Submitted, true},
+		{"to be sent a third time, first refused", third, failed, api.Queued, true},
 		{"repeat unknown, first accepted", again(settle(Settle{State: api.Unknown, MR: -1})), accepted, api.Submitted, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
