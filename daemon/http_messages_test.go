@@ -164,15 +164,15 @@ func TestInjectionInNumbers(t *testing.T) {
 func TestIdempotency(t *testing.T) {
 	a := newTestAPI(t)
 	const key = "Idempotency-Key: order 17"
-	first := a.ask("POST", "/v1/messages", `{"to":"+4790000001","text":"hei","expires":"2999-01-01T01:00:00+01:00"}`, key)
+	first := a.ask("POST", "/v1/messages", `{"to":"+4790000001","text":"hei","not_before":"2998-01-01T01:00:00+01:00","expires":"2999-01-01T01:00:00+01:00"}`, key)
 	if first.status != http.StatusAccepted || first.header.Get("Idempotency-Replayed") != "" {
 		t.Fatalf("got %d %v", first.status, first.header)
 	}
 	for name, body := range map[string]string{
-		"the same":         `{"to":"+4790000001","text":"hei","expires":"2999-01-01T01:00:00+01:00"}`,
-		"spaced otherwise": "{ \"text\" : \"hei\",\n \"expires\":\"2999-01-01T00:00:00Z\", \"to\":\"+4790000001\" }",
-		"escaped":          `{"to":"\u002b4790000001","text":"h\u0065i","expires":"2999-01-01T00:00:00Z"}`,
-		"defaults spelled": `{"to":"+4790000001","text":"hei","expires":"2999-01-01T00:00:00Z","encoding":"auto","priority":"normal","flash":false}`,
+		"the same":         `{"to":"+4790000001","text":"hei","not_before":"2998-01-01T01:00:00+01:00","expires":"2999-01-01T01:00:00+01:00"}`,
+		"spaced otherwise": "{ \"text\" : \"hei\",\n \"not_before\":\"2998-01-01T00:00:00Z\", \"expires\":\"2999-01-01T00:00:00Z\", \"to\":\"+4790000001\" }",
+		"escaped":          `{"to":"\u002b4790000001","text":"h\u0065i","not_before":"2998-01-01T00:00:00Z","expires":"2999-01-01T00:00:00Z"}`,
+		"defaults spelled": `{"to":"+4790000001","text":"hei","not_before":"2998-01-01T00:00:00Z","expires":"2999-01-01T00:00:00Z","encoding":"auto","priority":"normal","flash":false}`,
 	} {
 		r := a.ask("POST", "/v1/messages", body, key)
 		if r.status != http.StatusAccepted || r.header.Get("Idempotency-Replayed") != "true" || !bytes.Equal(r.body, first.body) {
@@ -180,11 +180,11 @@ func TestIdempotency(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
-		"another text":     `{"to":"+4790000001","text":"hallo","expires":"2999-01-01T00:00:00Z"}`,
-		"a list instead":   `{"to":["+4790000001"],"text":"hei","expires":"2999-01-01T00:00:00Z"}`,
+		"another text":     `{"to":"+4790000001","text":"hallo","not_before":"2998-01-01T00:00:00Z","expires":"2999-01-01T00:00:00Z"}`,
+		"a list instead":   `{"to":["+4790000001"],"text":"hei","not_before":"2998-01-01T00:00:00Z","expires":"2999-01-01T00:00:00Z"}`,
 		"without an end":   `{"to":"+4790000001","text":"hei"}`,
-		"another modem":    `{"to":"+4790000001","text":"hei","expires":"2999-01-01T00:00:00Z","modem":"office"}`,
-		"reports demanded": `{"to":"+4790000001","text":"hei","expires":"2999-01-01T00:00:00Z","report":true}`,
+		"another modem":    `{"to":"+4790000001","text":"hei","not_before":"2998-01-01T00:00:00Z","expires":"2999-01-01T00:00:00Z","modem":"office"}`,
+		"reports demanded": `{"to":"+4790000001","text":"hei","not_before":"2998-01-01T00:00:00Z","expires":"2999-01-01T00:00:00Z","report":true}`,
 	} {
 		r := a.ask("POST", "/v1/messages", body, key)
 		if p := r.problem(t); r.status != http.StatusConflict || p.Code != api.CodeKeyReused {
