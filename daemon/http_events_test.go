@@ -229,30 +229,43 @@ func TestSlowReaderCostsNobodyAnything(t *testing.T) {
 	})
 }
 
-func TestStreamsEndWithTheDaemon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		a := newTestAPI(t)
-		ln := newPipeListener()
-		served := make(chan error, 1)
-		go func() { served <- a.serve(ctx, ln) }()
-		c, err := ln.dial(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		go io.Copy(io.Discard, c)
-		if _, err := io.WriteString(c, "GET /v1/events HTTP/1.1\r\nHost: simpost\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		start := time.Now()
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		if d := time.Since(start); d > shutdownLimit {
-			t.Errorf("the API took %s to stop", d)
-		}
-		c.Close()
-	})
+// Streams end at once when the daemon stops; a request that hangs is given up
+// after shutdownLimit.
+func TestServeEndsWithTheDaemon(t *testing.T) {
+	for name, c := range map[string]struct {
+		start string
+		limit time.Duration
+	}{
+		"a stream":    {"GET /v1/events HTTP/1.1\r\nHost: simpost\r\n\r\n", shutdownLimit - 1},
+		"half a body": {"POST /v1/segment HTTP/1.1\r\nHost: simpost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", shutdownLimit},
+		"an idler":    {"GET /healthz HTTP/1.1\r\nHost: simpost\r\n\r\n", shutdownLimit - 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				a := newTestAPI(t)
+				ln := newPipeListener()
+				served := make(chan error, 1)
+				go func() { served <- a.serve(ctx, ln) }()
+				conn, err := ln.dial(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				go io.Copy(io.Discard, conn)
+				if _, err := io.WriteString(conn, c.start); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				start := time.Now()
+				cancel()
+				if err := <-served; err != nil {
+					t.Error(err)
+				}
+				if d := time.Since(start); d > c.limit {
+					t.Errorf("the API took %s to stop", d)
+				}
+				conn.Close()
+			})
+		})
+	}
 }
