@@ -105,6 +105,9 @@ func (t *tx) replay(key Key) (Accepted, error) {
 
 // enqueue inserts one message, its parts and its event.
 func (t *tx) enqueue(n *NewMessage) (api.Message, error) {
+	if len(n.Parts) == 0 {
+		return api.Message{}, api.Errorf(api.CodeEmptyText, "a message without parts has nothing to send")
+	}
 	state, due := api.Queued, t.now
 	if n.NotBefore != nil && n.NotBefore.UnixMilli() > t.now {
 		state, due = api.Scheduled, n.NotBefore.UnixMilli()

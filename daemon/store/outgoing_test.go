@@ -62,6 +62,8 @@ func TestAllOrNothing(t *testing.T) {
 	if n := must[map[string]int](t)(s.Counts())["queued"]; n != 0 {
 		t.Errorf("%d are counted as queued", n)
 	}
+	_, err = s.Enqueue(t0, nil, []NewMessage{text(1), text(0)})
+	wantCode(t, err, api.CodeEmptyText)
 	must[Accepted](t)(s.Enqueue(t0, &Key{Caller: "a", Key: "b"}, []NewMessage{text(1)}))
 }
 

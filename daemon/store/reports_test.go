@@ -191,6 +191,26 @@ func TestWrappedMR(t *testing.T) {
 	}
 }
 
+// TestOnlyOneOpen: a report without an exact match proves an unknown attempt only
+// if no other one to that number may still get a report.
+func TestOnlyOneOpen(t *testing.T) {
+	w := newReports(t)
+	first, second := w.enqueue(text(1)), w.enqueue(text(1))
+	w.lost(w.next())
+	w.lost(w.next())
+	if got := w.report(7, recipient, w.now, stDelivered); got.Matched != 0 {
+		t.Errorf("one of two was taken: %+v", got)
+	}
+	w.want(first, api.Unknown)
+	w.want(second, api.Unknown)
+	w.now = w.now.Add(networkValidity + reportGrace)
+	third := w.enqueue(text(1))
+	w.lost(w.next())
+	if got := w.report(7, recipient, w.now, stDelivered); got.Matched != third {
+		t.Errorf("matched %d, want %d: no report comes for the others any more", got.Matched, third)
+	}
+}
+
 // TestClockOffset: the service centre's clock is an hour ahead. One report can't
 // say so; the second, of another message, confirms it, and the first is matched.
 func TestClockOffset(t *testing.T) {
