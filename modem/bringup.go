@@ -51,16 +51,21 @@ func (m *Modem) bringUp(ctx context.Context, port io.Writer) error {
 	if err := m.rouse(ctx, port); err != nil {
 		return m.verdict(ctx, err)
 	}
+	var err error
 	for range 2 {
 		if err := m.steps(ctx); err != nil {
 			return err
 		}
-		if err := m.kept(ctx); err == nil {
+		if err = m.kept(ctx); err == nil {
 			return nil
-		} else if m.gone(ctx) != nil {
+		}
+		if m.gone(ctx) != nil {
 			return m.verdict(ctx, err)
 		}
 		m.news.sawBoot()
+	}
+	if !errors.Is(err, errReset) {
+		return nil // it does not like to be asked, twice
 	}
 	return m.startError("rebooted", errors.New("the modem restarts while it is started; often its power supply is too weak"))
 }
@@ -104,12 +109,19 @@ func (m *Modem) verdict(ctx context.Context, err error) error {
 	switch gone := m.gone(ctx); {
 	case errors.As(err, &start) && (gone == nil || start.Condition == "pin-refused"):
 		return start
-	case gone != nil && isSilence(gone):
-		return m.startError("silent", gone)
-	case gone != nil:
+	case gone == nil:
+		return m.silent(err)
+	case isSilence(gone):
+		return m.silent(gone)
+	case ctx.Err() != nil:
 		return m.startError("closed", gone)
+	default:
+		return m.startError("closed", fmt.Errorf("the port died: %w", gone))
 	}
-	return m.startError("silent", err)
+}
+
+func (m *Modem) silent(err error) error {
+	return m.startError("silent", fmt.Errorf("nothing answers on this port; is it the modem's AT port, and has the modem power? (%w)", err))
 }
 
 // patiently repeats f every second until it is done or the boot limit has passed; then it returns the last error that
@@ -142,7 +154,7 @@ func (m *Modem) attention(ctx context.Context) error {
 		if b := m.news.notModem(); b != "" {
 			return m.startError("not-a-modem", fmt.Errorf("the port says %q", b))
 		}
-		return m.startError("silent", err)
+		return m.silent(err)
 	}
 	for _, cmd := range []string{"E0", "V1"} {
 		m.ask(ctx, cmd)

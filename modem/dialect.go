@@ -70,7 +70,7 @@ var dialects = []dialect{
 	},
 	{
 		name:  "simcom-lte",
-		match: []string{"sim7", "sim8200", "sim82", "a7670", "a7672", "a767", "a768", "a76"},
+		match: []string{"sim7", "sim82", "a76"},
 		iccid: []string{"+CICCID"},
 		left:  counter{cmd: "+SPIC", name: "+SPIC", field: 0},
 		cnmi:  []string{"2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0"},

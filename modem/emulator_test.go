@@ -481,6 +481,43 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// TestKickWakesTheDeaf: nothing but a restart reaches it.
+func TestKickWakesTheDeaf(t *testing.T) {
+	inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {
+		l.fault("life.deaf", emulator.FaultConfig{})
+		_, err := l.open(Config{})
+		wantCondition(t, err, "silent")
+		port, err := l.modem.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Kick(t.Context(), port); err != nil {
+			t.Fatalf("%v\n%s", err, l.transcript())
+		}
+		time.Sleep(time.Minute)
+		if _, accepted, err := l.send(l.mustOpen(Config{})); err != nil || accepted != 1 {
+			t.Errorf("send: %v, %d accepted", err, accepted)
+		}
+	})
+}
+
+// TestWavecomREADYWithoutOK: with the dialect's flag the answer is taken at once; without it, after the limit.
+func TestWavecomREADYWithoutOK(t *testing.T) {
+	inLab(t, emulator.Config{Profile: "wavecom"}, func(t *testing.T, l *lab) {
+		m := l.mustOpen(Config{})
+		for _, m.dialect.bareREADY = range []bool{false, true} {
+			start := time.Now()
+			state, err := m.pinState(t.Context())
+			if took := time.Since(start); err != nil || state != "READY" || (took < time.Second) != m.dialect.bareREADY {
+				t.Errorf("flag %t: %s, %v after %v", m.dialect.bareREADY, state, err, took)
+			}
+			if err := m.Ping(t.Context()); err != nil {
+				t.Errorf("the next command: %v", err)
+			}
+		}
+	})
+}
+
 // TestIdleAndBusyCost counts commands: one a message, one a poll.
 func TestIdleAndBusyCost(t *testing.T) {
 	inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {

@@ -74,8 +74,8 @@ func (m *Modem) sweep(ctx context.Context, mem string, counts []MemoryCount) ([]
 		}
 		m.scan[mem] = m.scan[mem] || err != nil
 	}
-	if total <= 0 {
-		return got, err
+	if total < 0 {
+		total = blindSlots
 	}
 	got, err = m.byIndex(ctx, mem, got, used, total)
 	if err == nil {
@@ -142,8 +142,11 @@ func (m *Modem) byIndex(ctx context.Context, mem string, have []Stored, used, to
 	return have, nil
 }
 
-// maxSlots bounds a scan; no memory in use is larger.
-const maxSlots = 1024
+// A scan ends after maxSlots whatever the modem says it has, and after blindSlots where it does not say.
+const (
+	maxSlots   = 1024
+	blindSlots = 50
+)
 
 // Read gives one slot, to hold it against what was stored before it is deleted. ErrEmpty: nothing is there.
 func (m *Modem) Read(ctx context.Context, mem string, index int) (Stored, error) {

@@ -29,7 +29,8 @@ type Config struct {
 }
 
 // PINGuard keeps a wrong PIN from being entered twice, over restarts and power cuts. All three must be set to use a PIN.
-// They are called from Open only. key is the ICCID, or "imei-.." where the SIM hides its ICCID behind the PIN.
+// They are called from Open only. A key is an ICCID, or names the modem ("imei-..", "blind-..") for cards that hide their
+// ICCID behind the PIN; one try is recorded under two keys.
 type PINGuard struct {
 	Tried  func(key string) bool  // a PIN was entered on this SIM and never seen to work
 	Trying func(key string) error // makes "tried" durable; called before AT+CPIN=
@@ -200,6 +201,19 @@ func (m *Modem) Reset(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// Kick tells a modem that Open found silent to restart (AT+CFUN=1,1), which some obey that answer nothing else, and closes
+// the port. nil means that it said OK; it is back after its boot.
+func Kick(ctx context.Context, rwc io.ReadWriteCloser) error {
+	c := atcmd.Open(rwc, atcmd.Config{})
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, Limits{}.withDefaults().Command)
+	defer cancel()
+	if _, err := c.Exec(ctx, "+CFUN=1,1"); err != nil {
+		return fmt.Errorf("restart a silent modem: %w", err)
+	}
+	return nil
 }
 
 // pause waits d, the end of ctx or the death of the port.

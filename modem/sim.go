@@ -20,7 +20,7 @@ var pinGrammar = regexp.MustCompile(`^[0-9]{4,8}$`)
 
 // unlock waits until the SIM says what it wants, and gives it the PIN once.
 func (m *Modem) unlock(ctx context.Context) error {
-	key := "" // of the SIM whose PIN was entered here
+	entered := false
 	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
 		state, err := m.pinState(ctx)
 		switch {
@@ -29,9 +29,10 @@ func (m *Modem) unlock(ctx context.Context) error {
 		case err != nil:
 			m.news.sawBoot()
 			return false, err
-		case state == "SIM PIN" && key == "":
+		case state == "SIM PIN" && !entered:
 			m.news.sawBoot()
-			key, err = m.enterPIN(ctx)
+			entered = true
+			err := m.enterPIN(ctx)
 			return err != nil, err
 		case state == "SIM PIN":
 			return false, errors.New("the PIN was taken, but the SIM still asks for it")
@@ -45,8 +46,8 @@ func (m *Modem) unlock(ctx context.Context) error {
 	return err
 }
 
-// pinState is CPIN?'s word. A word for a SIM that is not there or not ready becomes the error that other modems give. READY without an OK (Wavecom) and an OK without a word count as READY; a lock told as an
-// error counts as told.
+// pinState is CPIN?'s word. READY without an OK (Wavecom) and an OK without a word count as READY, a lock told as an error
+// as told in words, and words for a SIM that is absent or not ready become the error that other modems give.
 func (m *Modem) pinState(ctx context.Context) (string, error) {
 	cmd := atcmd.Command{Line: "+CPIN?"}
 	if m.dialect.bareREADY {
@@ -95,30 +96,55 @@ func (m *Modem) judgePIN(state string) error {
 	return m.startError("device-locked", fmt.Errorf("the modem asks for %s: it is locked to an operator or a SIM", state))
 }
 
-// enterPIN enters it once and returns the key under which that is remembered.
-func (m *Modem) enterPIN(ctx context.Context) (key string, err error) {
+// enterPIN enters it, once ever for a SIM on which it is not known to work.
+func (m *Modem) enterPIN(ctx context.Context) error {
 	pin, err := m.pin()
 	if err != nil {
-		return "", m.startError("pin-required", err)
+		return m.startError("pin-required", err)
 	}
-	if m.id.ICCID = m.readICCID(ctx); m.id.ICCID == "" && m.id.IMEI == "" {
-		return "", m.startError("pin-guard", errors.New("neither SIM nor modem tells its number, so a wrong PIN could not be remembered: enter the PIN in a phone, or switch it off"))
+	m.id.ICCID = m.readICCID(ctx)
+	look, mark := m.pinKeys()
+	if len(mark) == 0 {
+		return m.startError("pin-guard", errors.New("neither SIM nor modem tells its number, so a wrong PIN could not be remembered: enter the PIN in a phone, or switch it off"))
 	}
-	if key = m.id.ICCID; key == "" {
-		key = "imei-" + m.id.IMEI
-	}
-	if m.cfg.Guard.Tried(key) {
-		return "", m.startError("pin-refused", errors.New("this PIN was tried on this SIM before and is not known to work; it is not tried again"))
+	if slices.ContainsFunc(look, m.cfg.Guard.Tried) {
+		return m.startError("pin-refused", errors.New("this PIN was tried on this SIM before and is not known to work; it is not tried again"))
 	}
 	before, known := m.triesLeft(ctx)
 	if known && before <= triesKept {
-		return "", m.startError("pin-guard", fmt.Errorf("the SIM has %d tries left: enter the PIN in a phone", before))
+		return m.startError("pin-guard", fmt.Errorf("the SIM has %d tries left: enter the PIN in a phone", before))
 	}
-	if err := m.cfg.Guard.Trying(key); err != nil {
-		return "", m.startError("pin-guard", fmt.Errorf("record that the PIN is tried: %w", err))
+	if err := forEach(mark, m.cfg.Guard.Trying); err != nil {
+		forEach(mark, m.cfg.Guard.Worked) // it is not entered
+		return m.startError("pin-guard", fmt.Errorf("record that the PIN is tried: %w", err))
 	}
-	_, err = m.exec(ctx, m.cfg.Limits.Command*3, `+CPIN="`+pin+`"`)
-	return key, m.pinAnswer(ctx, key, before, known, err)
+	_, err = m.exec(ctx, 3*m.cfg.Limits.Command, `+CPIN="`+pin+`"`)
+	return m.pinAnswer(ctx, mark, before, known, err)
+}
+
+// pinKeys are where a try is looked for and where it is recorded. A card may tell its ICCID at one start and not at the
+// next: "blind" records a try on a card without a name, and counts for every card in this modem; "imei" records any try
+// in this modem, and counts for a card without a name.
+func (m *Modem) pinKeys() (look, mark []string) {
+	id, blind, any := m.id.ICCID, "blind-"+m.id.IMEI, "imei-"+m.id.IMEI
+	switch {
+	case id != "" && m.id.IMEI != "":
+		return []string{id, blind}, []string{id, any}
+	case id != "":
+		return []string{id}, []string{id}
+	case m.id.IMEI != "":
+		return []string{any}, []string{blind, any}
+	}
+	return nil, nil
+}
+
+func forEach(keys []string, f func(string) error) error {
+	for _, key := range keys {
+		if err := f(key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pin reads the PIN and holds it against the grammar; the error never shows it.
@@ -141,9 +167,9 @@ func (m *Modem) pin() (string, error) {
 }
 
 // pinAnswer settles what the PIN's one try came to. Only an OK, or a counter that did not move, takes the mark away.
-func (m *Modem) pinAnswer(ctx context.Context, key string, before int, known bool, err error) error {
+func (m *Modem) pinAnswer(ctx context.Context, keys []string, before int, known bool, err error) error {
 	if err == nil {
-		if err := m.cfg.Guard.Worked(key); err != nil {
+		if err := forEach(keys, m.cfg.Guard.Worked); err != nil {
 			return m.startError("pin-guard", fmt.Errorf("record that the PIN works: %w", err))
 		}
 		return nil
@@ -152,10 +178,10 @@ func (m *Modem) pinAnswer(ctx context.Context, key string, before int, known boo
 		return m.startError("pin-refused", fmt.Errorf("the PIN was not taken, and is not tried again: %w", err))
 	}
 	if state, serr := m.pinState(ctx); serr == nil && state == "READY" {
-		return m.pinAnswer(ctx, key, before, known, nil)
+		return m.pinAnswer(ctx, keys, before, known, nil)
 	}
 	if after, ok := m.triesLeft(ctx); ok && known && after == before {
-		if werr := m.cfg.Guard.Worked(key); werr == nil {
+		if werr := forEach(keys, m.cfg.Guard.Worked); werr == nil {
 			return m.startError("sim-busy", fmt.Errorf("the SIM did not look at the PIN: %w", err))
 		}
 	}

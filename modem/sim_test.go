@@ -66,13 +66,24 @@ type diary struct {
 
 func (d *diary) guard() PINGuard {
 	return PINGuard{
-		Tried:  func(key string) bool { return d.tried[key] },
-		Trying: func(key string) error { d.log = append(d.log, "trying "+key); d.tried[key] = true; return d.fails },
-		Worked: func(key string) error { d.log = append(d.log, "worked "+key); delete(d.tried, key); return nil },
+		Tried: func(key string) bool { return d.tried[key] },
+		Trying: func(key string) error {
+			d.log = append(d.log, "trying "+key)
+			if d.fails != nil {
+				return d.fails
+			}
+			d.tried[key] = true
+			return nil
+		},
+		Worked: func(key string) error {
+			d.log = append(d.log, "worked "+key)
+			delete(d.tried, key)
+			return nil
+		},
 	}
 }
 
-const testICCID = "8947010000000000017"
+const testICCID, testIMEI = "8947010000000000017", "350000000000018"
 
 func TestPIN(t *testing.T) {
 	pin := func(s string) func() (string, error) { return func() (string, error) { return s, nil } }
@@ -81,8 +92,10 @@ func TestPIN(t *testing.T) {
 		entered   int
 		log       []string
 	}
-	both := []string{"trying " + testICCID, "worked " + testICCID}
-	once := both[:1]
+	both := []string{"trying " + testICCID, "trying imei-" + testIMEI, "worked " + testICCID, "worked imei-" + testIMEI}
+	once := both[:2]
+	undone := []string{both[0], both[2], both[3]}
+	blind := []string{"trying blind-" + testIMEI, "trying imei-" + testIMEI, "worked blind-" + testIMEI, "worked imei-" + testIMEI}
 	for name, c := range map[string]struct {
 		card  card
 		pin   func() (string, error)
@@ -96,7 +109,7 @@ func TestPIN(t *testing.T) {
 		"tried before":      {card: card{pin: "1234", left: 3}, pin: pin("1234"), tried: true, want: want{"pin-refused", 0, nil}},
 		"two left":          {card: card{pin: "1234", left: 2, counter: "+CPINR", shape: "+CPINR: SIM PIN,%d,3"}, pin: pin("1234"), want: want{"pin-guard", 0, nil}},
 		"three left":        {card: card{pin: "1234", left: 3, counter: "+CPINR", shape: "+CPINR: SIM PUK,10,10|+CPINR: SIM PIN,%d,3"}, pin: pin("1234"), want: want{"", 1, both}},
-		"not recorded":      {card: card{pin: "1234", left: 3}, pin: pin("1234"), fails: errors.New("disk full"), want: want{"pin-guard", 0, once}},
+		"not recorded":      {card: card{pin: "1234", left: 3}, pin: pin("1234"), fails: errors.New("disk full"), want: want{"pin-guard", 0, undone}},
 		"none configured":   {card: card{pin: "1234", left: 3}, want: want{"pin-required", 0, nil}},
 		"not to be read":    {card: card{pin: "1234", left: 3}, pin: func() (string, error) { return "", errors.New("no such file") }, want: want{"pin-required", 0, nil}},
 		"letters":           {card: card{pin: "1234", left: 3}, pin: pin("12a4"), want: want{"pin-required", 0, nil}},
@@ -107,7 +120,7 @@ func TestPIN(t *testing.T) {
 		"not looked at":     {card: card{pin: "1234", left: 3, answer: "+CME ERROR: 14", counter: "+CPINR", shape: "+CPINR: SIM PIN,%d,3"}, pin: pin("1234"), want: want{"sim-busy", 1, both}},
 		"no answer":         {card: card{pin: "1234", left: 3, answer: "hang"}, pin: pin("1234"), want: want{"pin-refused", 1, once}},
 		"ICCID behind the PIN": {card: card{pin: "1234", left: 3, noICCID: true}, pin: pin("1234"),
-			want: want{"", 1, []string{"trying imei-350000000000018", "worked imei-350000000000018"}}},
+			want: want{"", 1, blind}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -167,6 +180,33 @@ func TestPINNeverTwice(t *testing.T) {
 					t.Errorf("entered %d times, %d tries left", c.entered, c.left)
 				}
 			})
+		})
+	}
+}
+
+// TestPINNeverTwiceOnACardThatHides: the card tells its ICCID at one start and not at the next.
+func TestPINNeverTwiceOnACardThatHides(t *testing.T) {
+	for _, hides := range [][]bool{{false, true}, {true, false}, {true, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			d, c := &diary{tried: map[string]bool{}}, &card{pin: "1234", left: 3}
+			for _, c.noICCID = range hides {
+				s := newScript(t)
+				s.on = c.on
+				_, err := s.open(Config{PIN: func() (string, error) { return "9999", nil }, Guard: d.guard()})
+				wantCondition(t, err, "pin-refused")
+			}
+			if c.entered != 1 {
+				t.Errorf("hidden %v: entered %d times", hides, c.entered)
+			}
+			// Another card in the same modem is not to suffer for one that told its name.
+			other := &card{pin: "5678", left: 3}
+			s := newScript(t)
+			s.answers["+CCID"] = "+CCID: 8947010000000000025|OK"
+			s.on = other.on
+			_, err := s.open(Config{PIN: func() (string, error) { return "5678", nil }, Guard: d.guard()})
+			if named := !hides[0]; named != (err == nil) {
+				t.Errorf("hidden %v: another card: %v", hides, err)
+			}
 		})
 	}
 }

@@ -82,19 +82,13 @@ func memoryName(s string) bool {
 	})
 }
 
+// inFront is list with first, if it is in it, at its head.
 func inFront(list []string, first string) []string {
-	out := slices.Clone(list)
-	slices.SortStableFunc(out, func(a, b string) int {
-		return boolOrder(b == first) - boolOrder(a == first)
-	})
-	return out
-}
-
-func boolOrder(b bool) int {
-	if b {
-		return 1
+	i := slices.Index(list, first)
+	if i <= 0 {
+		return list
 	}
-	return 0
+	return append([]string{first}, slices.Delete(slices.Clone(list), i, i+1)...)
 }
 
 // chooseReceive walks the dialect's memories and the arities of CPMS (3, 2, 1: MODEMS 1.4 step 7) until one is in force
@@ -119,8 +113,9 @@ func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []
 	}
 	m.counts(ctx)
 	m.arity = 3
-	if m.mems[0] != "" && memoryName(m.mems[0]) {
+	if memoryName(m.mems[0]) {
 		m.arity = m.acceptedArity(ctx)
+		m.counts(ctx)
 	}
 }
 

@@ -182,7 +182,7 @@ func (n *news) event(u atcmd.URC) bool {
 		n.call(fields(v)[0])
 	case "RING", "+CRING":
 		n.call("")
-	case "+CREG", "+CGREG", "+CEREG", "+C5GREG", "^SRVST", "^MODE":
+	case "+CREG", "+CGREG", "+CEREG", "+C5GREG":
 		t.Network = true
 	case "^SIMST", "+QUSIM", "+QSIMSTAT", "#QSS", "+CSIMST":
 		t.SIM = true

@@ -35,11 +35,11 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
 		return USSDReply{}, fmt.Errorf("send USSD %s: %w", code, err)
 	}
 	r, err := m.awaitUSSD(ctx)
+	if err != nil || r.Menu { // leave no session open: some networks hold back messages meanwhile
+		m.ask(context.WithoutCancel(ctx), "+CUSD=2")
+	}
 	if err != nil {
 		return USSDReply{}, fmt.Errorf("USSD %s: %w", code, err)
-	}
-	if r.Menu {
-		m.ask(context.WithoutCancel(ctx), "+CUSD=2")
 	}
 	return r, nil
 }
