@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -154,10 +155,27 @@ func (a *app) configPath() string {
 
 func (a *app) loadConfig() (configs.Config, error) {
 	cfg, err := configs.Load(a.configPath())
-	if errors.Is(err, fs.ErrNotExist) && a.config == "" {
-		return cfg, hinted(err, `name yours with --config; "simpost config print --reference" shows what goes into it, "simpost demo" needs none`)
+	return cfg, configError(err, a.config == "")
+}
+
+// configError gives the mistakes of a configuration the form of all refusals.
+func configError(err error, usualPlace bool) error {
+	if err == nil {
+		return nil
 	}
-	return cfg, err
+	refusal := &api.Error{Code: api.CodeConfig, Message: err.Error(), Hint: "\"simpost config print --reference\" shows every setting"}
+	var bad *configs.Error
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && usualPlace:
+		refusal.Hint = "name yours with --config; " + refusal.Hint + ", \"simpost demo\" needs none"
+	case errors.As(err, &bad):
+		refusal.Message, _, _ = strings.Cut(refusal.Message, "\n")
+		for _, p := range bad.Problems {
+			field := strings.TrimSuffix(strings.TrimSuffix(p.String(), p.Message), ": ")
+			refusal.Errors = append(refusal.Errors, api.FieldError{Field: cmp.Or(field, "the file"), Code: api.CodeConfig, Message: p.Message})
+		}
+	}
+	return refusal
 }
 
 // printJSON prints v as the API would.

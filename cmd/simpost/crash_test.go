@@ -38,7 +38,7 @@ type victim struct {
 
 	mu    sync.Mutex
 	proc  *exec.Cmd
-	log   bytes.Buffer
+	log   *diary                 // of the daemon that runs, or ran last
 	armed func(line string) bool // kill when it says so
 	sent  []string               // ids of what was accepted
 	asked []order                // not known to be accepted yet
@@ -56,7 +56,7 @@ func newVictim(t *testing.T) *victim {
 	t.Cleanup(cancel)
 	v := &victim{t: t, ctx: ctx, dir: t.TempDir(), net: emulator.NewNetwork(emulator.NetworkConfig{})}
 	t.Cleanup(v.net.Close)
-	v.modem = v.net.NewModem(emulator.Config{Name: "a", Number: "+4790000001", Trace: v.trace})
+	v.modem = v.net.NewModem(emulator.Config{Name: "a", Number: "+4790000001", Latency: 40 * time.Millisecond, Trace: v.trace})
 	for i := range 3 {
 		v.phones = append(v.phones, v.net.NewPhone(emulator.PhoneConfig{Number: fmt.Sprintf("+4791000%03d", i)}))
 	}
@@ -107,7 +107,8 @@ func (v *victim) arm(when func(line string) bool) {
 func (v *victim) start() {
 	v.t.Helper()
 	cmd := exec.Command("simpost", "serve", "--config", filepath.Join(v.dir, "simpost.toml"))
-	cmd.Stderr = &v.log
+	v.log = &diary{serving: make(chan struct{})}
+	cmd.Stderr = v.log
 	v.mu.Lock()
 	v.proc = cmd
 	err := cmd.Start()
@@ -119,16 +120,36 @@ func (v *victim) start() {
 
 // serving waits until the API answers, or the daemon is dead.
 func (v *victim) serving(dead <-chan struct{}) {
-	ctx, cancel := context.WithCancel(v.ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-dead:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	v.client.Events(ctx, 0, true, func(api.Event) error { return errSeen })
+	select {
+	case <-v.log.serving:
+	case <-dead:
+	case <-v.ctx.Done():
+	}
+}
+
+// diary keeps what a daemon logs, and tells when it serves.
+type diary struct {
+	serving chan struct{}
+
+	mu   sync.Mutex
+	told bool
+	text bytes.Buffer
+}
+
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.told && bytes.Contains(p, []byte("msg=serving")) {
+		d.told = true
+		close(d.serving)
+	}
+	return d.text.Write(p)
+}
+
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.String()
 }
 
 // kill ends the daemon now, and waits for that.
@@ -175,6 +196,7 @@ func (v *victim) ask() {
 	for len(v.asked) > 0 {
 		msgs, _, err := v.client.Send(v.ctx, v.asked[0].req, v.asked[0].key)
 		if err != nil {
+			v.t.Logf("%s is not known to be accepted: %v", v.asked[0].key, err)
 			return
 		}
 		v.sent = append(v.sent, msgs[0].ID)
@@ -282,7 +304,7 @@ func texts(msgs []api.Message) map[string]int {
 func TestKilledAtEveryBoundary(t *testing.T) {
 	v := newVictim(t)
 	for round, prefix := range []string{
-		"> AT", "> ATE0", "> AT+CPIN?", "> AT+CPMS", "> AT+CNMI", "> AT+CMGL=4", "> AT+CREG?", "> AT+CMGS=", "< > ", "> 0", "< +CMGS:", "< OK",
+		"> AT", "> ATE0", "> AT+CPIN?", "> AT+CPMS", "> AT+CNMI", "> AT+CMGL=4", "> AT+CREG?", "> AT+CMGS=", "< >", "> 00", "< +CMGS:", "< OK",
 		"< +CDS:", "< +CMTI:", "< +CMGL:", "> AT+CMGD=",
 	} {
 		v.round(round, func(line string) bool { return strings.HasPrefix(line, prefix) })
@@ -324,7 +346,7 @@ func (v *victim) round(round int, when func(line string) bool) {
 			v.tell(fmt.Sprintf("round %d from a phone, again %d.", round, extra))
 		}
 	}
-	v.t.Fatalf("round %d: its moment never came\n%s", round, strings.Join(v.modem.Transcript(), "\n"))
+	v.t.Fatalf("round %d: its moment never came\n%s\n%s", round, strings.Join(v.modem.Transcript(), "\n"), v.log.String())
 }
 
 // end starts the daemon a last time, lets it finish, and judges.

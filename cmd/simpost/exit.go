@@ -71,7 +71,9 @@ func complain(w io.Writer, err error, asJSON bool) {
 		_ = json.NewEncoder(w).Encode(problem)
 		return
 	}
-	fmt.Fprintf(w, "simpost: %s%s\n", clean(problem.Message), codeOf(problem))
+	for line := range strings.Lines(problem.Message + codeOf(problem)) {
+		fmt.Fprintf(w, "simpost: %s\n", clean(strings.TrimRight(line, "\r\n")))
+	}
 	for _, f := range problem.Errors {
 		if len(problem.Errors) == 1 && strings.Contains(problem.Message, f.Message) {
 			break // the sentence has said it

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/mattn/go-sqlite3"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -34,6 +36,7 @@ func TestMain(m *testing.M) {
 //	expect NAME REGEXP [VAR]     wait for a line, after the last one expected; keep its first group
 //	signal NAME INT|TERM|KILL    send it a signal
 //	ended NAME STATUS            wait for its end
+//	newer FILE                   make a database one of a later version
 //	status N PROGRAM ARGS...     run a program to its end, which has this exit status
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -47,6 +50,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "expect": expect, "signal": sendSignal, "ended": ended, "status": exitStatus,
+			"newer": newer,
 		},
 	})
 }
@@ -206,6 +210,13 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if got := statusOf(err); got != args[0] {
 		ts.Fatalf("exit status %s, want %s", got, args[0])
 	}
+}
+
+func newer(ts *testscript.TestScript, neg bool, args []string) {
+	db, err := sql.Open("sqlite3", ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = db.Exec("PRAGMA user_version = 9999")
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // fill writes the files that a script can't hold: WORK in configurations, and

@@ -28,7 +28,7 @@ middle of sending; a second one ends it at once, which loses nothing either.`,
 			return a.runServe(cmd.Context(), debug)
 		},
 	}
-	cmd.Flags().BoolVar(&debug, "debug", false, "log more")
+	cmd.Flags().BoolVar(&debug, "debug", false, "log everything, whatever log.level says")
 	return cmd
 }
 
@@ -40,7 +40,10 @@ func (a *app) runServe(ctx context.Context, debug bool) error {
 	if a.socket != "" {
 		cfg.API.Socket = a.socket
 	}
-	log := newLog(a.err, debug)
+	log, err := newLog(a.err, cfg.Log.Level, cfg.Log.Format, debug)
+	if err != nil {
+		return err
+	}
 	d := daemon.New(cfg, buildInfo().Version, log)
 	d.Serving = func() {
 		log.Info("serving", "socket", cfg.API.Socket, "database", cfg.Database, "modems", len(cfg.Modems))
@@ -50,12 +53,17 @@ func (a *app) runServe(ctx context.Context, debug bool) error {
 	return d.Run(ctx)
 }
 
-// newLog writes text, without times where the journal adds them.
-func newLog(w io.Writer, debug bool) *slog.Logger {
-	opts := &slog.HandlerOptions{}
-	if debug {
-		opts.Level = slog.LevelDebug
+// newLog writes as the configuration says, without times where the journal adds
+// them.
+func newLog(w io.Writer, threshold, format string, debug bool) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(threshold)); err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
 	}
+	if debug {
+		level = slog.LevelDebug
+	}
+	opts := &slog.HandlerOptions{Level: level}
 	if isJournal(w) {
 		opts.ReplaceAttr = func(groups []string, attr slog.Attr) slog.Attr {
 			if len(groups) == 0 && attr.Key == slog.TimeKey {
@@ -64,7 +72,10 @@ func newLog(w io.Writer, debug bool) *slog.Logger {
 			return attr
 		}
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, opts)), nil
 }
 
 // isJournal compares w with what systemd says it connected: the variable alone is
