@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //
 //	start NAME PROGRAM ARGS...   run it
 //	expect NAME REGEXP [VAR]     wait for a line, after the last one expected; keep its first group
+//	seen NAME REGEXP             wait for a line, wherever it stands
 //	signal NAME INT|TERM|KILL    send it a signal
 //	ended NAME STATUS            wait for its end
 //	newer FILE                   make a database one of a later version
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 			return fill(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "expect": expect, "signal": sendSignal, "ended": ended, "status": exitStatus,
+			"start": start, "expect": expect, "seen": seen, "signal": sendSignal, "ended": ended, "status": exitStatus,
 			"newer": newer,
 		},
 	})
@@ -64,10 +65,11 @@ type process struct {
 	done chan struct{} // closed when it has ended and all it said is in lines
 	err  error         // of its end
 
+	passed int // lines behind which the next expect looks
+
 	mu      sync.Mutex
 	lines   []string
 	changed chan struct{} // closed and replaced at every line
-	seen    int           // lines that an expect has passed
 }
 
 func running(ts *testscript.TestScript, name string) *process {
@@ -124,17 +126,41 @@ func (p *process) output() string {
 	return strings.Join(p.lines, "\n")
 }
 
-// match finds the next line that re matches, and what to wait for if there is none.
-func (p *process) match(re *regexp.Regexp) ([]string, <-chan struct{}) {
+// match finds the first line from a place on that re matches, and what to wait for
+// if there is none.
+func (p *process) match(re *regexp.Regexp, from int) (groups []string, next int, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := p.seen; i < len(p.lines); i++ {
+	for i := from; i < len(p.lines); i++ {
 		if m := re.FindStringSubmatch(p.lines[i]); m != nil {
-			p.seen = i + 1
-			return m, nil
+			return m, i + 1, nil
 		}
 	}
-	return nil, p.changed
+	return nil, len(p.lines), p.changed
+}
+
+// await waits for a line from a place on; it returns its groups and the place behind it.
+func (p *process) await(ts *testscript.TestScript, name, pattern string, from int) ([]string, int) {
+	re, err := regexp.Compile(pattern)
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for ended := false; ; {
+		groups, next, changed := p.match(re, from)
+		switch {
+		case groups != nil:
+			return groups, next
+		case ended:
+			ts.Fatalf("%s ended without a line like %q; it said:\n%s", name, pattern, p.output())
+		}
+		select {
+		case <-changed:
+		case <-p.done:
+			ended = true
+		case <-ctx.Done():
+			ts.Fatalf("%s printed no line like %q in %v; it said:\n%s", name, pattern, patience, p.output())
+		}
+	}
 }
 
 func expect(ts *testscript.TestScript, neg bool, args []string) {
@@ -142,29 +168,18 @@ func expect(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: expect NAME REGEXP [VAR]")
 	}
 	p := running(ts, args[0])
-	re, err := regexp.Compile(args[1])
-	ts.Check(err)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for ended := false; ; {
-		m, changed := p.match(re)
-		switch {
-		case m != nil && len(args) == 3:
-			ts.Setenv(args[2], m[1])
-			return
-		case m != nil:
-			return
-		case ended:
-			ts.Fatalf("%s ended without a line like %q; it said:\n%s", args[0], args[1], p.output())
-		}
-		select {
-		case <-changed:
-		case <-p.done:
-			ended = true
-		case <-ctx.Done():
-			ts.Fatalf("%s printed no line like %q in %v; it said:\n%s", args[0], args[1], patience, p.output())
-		}
+	groups, next := p.await(ts, args[0], args[1], p.passed)
+	p.passed = next
+	if len(args) == 3 {
+		ts.Setenv(args[2], groups[1])
 	}
+}
+
+func seen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: seen NAME REGEXP")
+	}
+	running(ts, args[0]).await(ts, args[0], args[1], 0)
 }
 
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
