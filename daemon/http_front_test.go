@@ -42,6 +42,7 @@ func TestFrontDoor(t *testing.T) {
 		{"Referer", "GET", "/v1/status", "", []string{"Referer: http://localhost/"}, 403, api.CodeBadHost},
 		{"form", "POST", "/v1/messages", "to=1&text=x", []string{"Content-Type: application/x-www-form-urlencoded"}, 415, api.CodeMediaType},
 		{"plain text", "POST", "/v1/messages", good, []string{"Content-Type: text/plain"}, 415, api.CodeMediaType},
+		{"no type", "POST", "/v1/messages", good, []string{"Content-Type: "}, 415, api.CodeMediaType},
 		{"JSON with charset", "POST", "/v1/messages", good, []string{"Content-Type: application/json; charset=utf-8"}, 202, ""},
 		{"too large", "POST", "/v1/messages", big, nil, 413, api.CodeBodyTooLarge},
 		{"exactly large enough", "POST", "/v1/messages", edge, nil, 202, ""},

@@ -115,6 +115,12 @@ func reopenDelay(code api.ConditionCode, n int) time.Duration {
 	return min(d, reopenLongest)
 }
 
+// suspicious are the RP causes (TS 24.011 8.2.5.4, told as CMS codes) that an
+// operator also gives to a SIM without credit or without SMS in its contract,
+// whatever the number: barred, rejected, no such subscriber, out of order,
+// not subscribed, not implemented.
+var suspicious = map[int]bool{8: true, 10: true, 21: true, 28: true, 29: true, 38: true, 50: true, 69: true}
+
 // streak counts sessions that failed in a row, without a good while in between.
 type streak struct {
 	failures int

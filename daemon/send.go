@@ -209,7 +209,7 @@ func (s *session) suspect(job store.Job, send *modem.SendError, v verdict) {
 		s.pause(api.CondRefused, v.pause)
 		return
 	}
-	if send.Outcome != modem.Rejected || send.Class == modem.Temporary {
+	if send.Outcome != modem.Rejected || !suspicious[send.Code] {
 		return
 	}
 	if s.refused == nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ type world struct {
 	net    *emulator.Network
 	modems map[string]*emulator.Modem
 	cfg    configs.Config
+	ports  map[string]func() (io.ReadWriteCloser, error) // instead of a modem's
 	tweak  func(*Daemon)
 
 	client *api.Client
@@ -57,11 +59,14 @@ func (w *world) start() {
 	w.pipe = newPipeListener()
 	w.daemon = New(w.cfg, "test", slog.New(slog.NewTextHandler(testWriter{w.t}, nil)))
 	w.daemon.Open = func(p hw.Port) (io.ReadWriteCloser, error) {
+		if open := w.ports[p.Path]; open != nil {
+			return open()
+		}
 		rwc, err := w.modems[p.Path].Open()
 		if errors.Is(err, emulator.ErrUnplugged) {
 			return nil, &hw.OpenError{Path: p.Path, Condition: hw.NoDevice, Err: err}
 		}
-		return rwc, err
+		return unpluggable{rwc}, err
 	}
 	w.daemon.Listen = func() (net.Listener, error) { return w.pipe, nil }
 	if w.tweak != nil {
@@ -126,6 +131,17 @@ func (w *world) condition(name string, code api.ConditionCode) {
 	})
 }
 
+// saw waits until a modem has been in the condition, however shortly.
+func (w *world) saw(name string, code api.ConditionCode) {
+	w.t.Helper()
+	w.within(10*time.Minute, name+" has been "+string(code), func() bool {
+		events, err := w.daemon.store.Events(0, 10_000)
+		return err == nil && slices.ContainsFunc(events, func(e api.Event) bool {
+			return e.Type == api.EventModem && e.Modem == name && e.State == string(code)
+		})
+	})
+}
+
 // send accepts one message and returns its id.
 func (w *world) send(req api.SendRequest) string {
 	w.t.Helper()
@@ -164,6 +180,26 @@ func (w *world) inbox() []api.Message {
 
 func text(to, body string) api.SendRequest {
 	return api.SendRequest{To: api.Recipients{to}, Text: &body}
+}
+
+// unpluggable says of an emulated port what hw says of a real one.
+type unpluggable struct{ io.ReadWriteCloser }
+
+func (u unpluggable) Read(p []byte) (int, error) {
+	n, err := u.ReadWriteCloser.Read(p)
+	return n, gone(err)
+}
+
+func (u unpluggable) Write(p []byte) (int, error) {
+	n, err := u.ReadWriteCloser.Write(p)
+	return n, gone(err)
+}
+
+func gone(err error) error {
+	if errors.Is(err, emulator.ErrUnplugged) {
+		return hw.ErrGone
+	}
+	return err
 }
 
 // testWriter sends the daemon's log to the test's.
