@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"simpost/daemon/api"
 	"simpost/modem/emulator"
@@ -64,7 +65,7 @@ come back, and every step is printed as it happens. It stays up until Ctrl-C.`,
 	flags.StringVar(&f.killAfter, "kill-after", "", "kill the daemon with -9 once the network has `part=N`, and start it again")
 	flags.BoolVar(&f.once, "once", false, "end when the message has arrived")
 	flags.DurationVar(&f.latency, "latency", 300*time.Millisecond, "how long the network takes to answer a sent part")
-	flags.StringVar(&f.profile, "profile", "", "emulate this `kind` of modem (simpost emulate --list-profiles)")
+	flags.StringVar(&f.profile, "profile", "generic", "emulate this `kind` of modem (simpost emulate --list-profiles)")
 	return cmd
 }
 
@@ -85,6 +86,9 @@ type demo struct {
 func (a *app) runDemo(ctx context.Context, f demoFlags) error {
 	kill, err := parseKillAfter(f.killAfter)
 	if err != nil {
+		return err
+	}
+	if err := knownProfiles(f.profile); err != nil {
 		return err
 	}
 	dir, done, err := demoDir(f.dir)
@@ -115,21 +119,48 @@ func parseKillAfter(s string) (int, error) {
 	return n, nil
 }
 
-// demoDir is the folder of the demo and what removes it. Only its owner may look
-// into it.
-func demoDir(named string) (string, func(), error) {
-	if named != "" {
-		dir, err := filepath.Abs(named)
-		if err != nil {
+// longestSocket is how long the path of a socket may be (unix(7), sun_path).
+const longestSocket = 107
+
+// demoDir is the folder of the demo, locked, and what ends its use. Only its owner
+// may look into it.
+func demoDir(named string) (dir string, done func(), err error) {
+	remove := func() {}
+	if named == "" {
+		if dir, err = os.MkdirTemp("", "simpost-demo-"); err != nil {
 			return "", nil, err
 		}
-		return dir, func() {}, os.MkdirAll(dir, 0o700)
+		remove = func() { _ = os.RemoveAll(dir) }
+	} else {
+		if dir, err = filepath.Abs(named); err != nil {
+			return "", nil, err
+		}
+		if err = os.MkdirAll(dir, 0o700); err != nil {
+			return "", nil, err
+		}
 	}
-	dir, err := os.MkdirTemp("", "simpost-demo-")
+	unlock, err := lockDir(dir)
 	if err != nil {
+		remove()
 		return "", nil, err
 	}
-	return dir, func() { _ = os.RemoveAll(dir) }, nil
+	return dir, func() { remove(); unlock() }, nil
+}
+
+// lockDir keeps a second demo from taking over the links of the first.
+func lockDir(dir string) (unlock func(), err error) {
+	if n := len(filepath.Join(dir, notifySocket)); n > longestSocket {
+		return nil, hinted(fmt.Errorf("%s is too long a name for a folder of sockets", dir), "name a shorter one with --dir")
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "demo.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, hinted(fmt.Errorf("another demo runs in %s", dir), "stop it, or name another folder with --dir")
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }

@@ -9,11 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
+
+// notifySocket is where the daemon says that it is ready.
+const notifySocket = "notify.sock"
 
 // childGrace is how long the daemon may take to stop before it is killed.
 const childGrace = 15 * time.Second
@@ -49,7 +53,7 @@ func (p *daemonProcess) ready(ctx context.Context) error {
 
 // run keeps the daemon running until ctx ends.
 func (p *daemonProcess) run(ctx context.Context) error {
-	socket := filepath.Join(filepath.Dir(p.config), "notify.sock")
+	socket := filepath.Join(filepath.Dir(p.config), notifySocket)
 	_ = os.Remove(socket)
 	ln, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
@@ -147,12 +151,18 @@ func (p *daemonProcess) kill() {
 	}
 }
 
-// lastWords is the end of the daemon's log.
+// lastWords is what the daemon complained of when it ended, or else the end of its log.
 func (p *daemonProcess) lastWords() string {
 	raw, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	for i, line := range slices.Backward(lines) {
+		if !strings.HasPrefix(line, "simpost: ") && i < len(lines)-1 {
+			return strings.Join(lines[i+1:], "\n")
+		}
+		lines[i] = strings.TrimPrefix(line, "simpost: ")
+	}
 	return strings.Join(lines[max(0, len(lines)-3):], "\n")
 }

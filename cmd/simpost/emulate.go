@@ -89,10 +89,8 @@ func (a *app) runEmulate(ctx context.Context, f emulateFlags) error {
 	case f.modems > 1 && !strings.Contains(f.link, "%d"):
 		return usagef("--link needs a %%d where the number of the modem goes")
 	}
-	for _, p := range f.profiles {
-		if !slices.Contains(emulator.Profiles(), p) {
-			return hinted(usagef("there is no profile %q", p), "simpost emulate --list-profiles shows all")
-		}
+	if err := knownProfiles(f.profiles...); err != nil {
+		return err
 	}
 	n := emulator.NewNetwork(emulator.NetworkConfig{Latency: f.latency, Seed: f.seed})
 	defer n.Close()
@@ -108,6 +106,15 @@ func (a *app) runEmulate(ctx context.Context, f emulateFlags) error {
 		return err
 	}
 	return a.serveModems(ctx, n, modems, f)
+}
+
+func knownProfiles(names ...string) error {
+	for _, name := range names {
+		if !slices.Contains(emulator.Profiles(), name) {
+			return hinted(usagef("there is no profile %q", name), "simpost emulate --list-profiles shows all")
+		}
+	}
+	return nil
 }
 
 func (a *app) printFaults() error {

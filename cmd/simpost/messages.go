@@ -26,7 +26,7 @@ func (a *app) messages() *cobra.Command {
 		},
 	}
 	listFlags(cmd, &q, &all)
-	cmd.Flags().StringVar((*string)(&q.Direction), "direction", "", "`out` or in")
+	cmd.Flags().StringVar((*string)(&q.Direction), "direction", "", "only `out|in`")
 	cmd.Flags().StringVar((*string)(&q.State), "state", "", "only messages in this `state`")
 	completions(cmd, "direction", "out", "in")
 	completions(cmd, "state", "scheduled", "queued", "sending", "sent", "delivered", "failed", "unknown", "held", "expired", "cancelled", "received")

@@ -46,7 +46,7 @@ prints it: with the service centre's number before it, or without.`,
 			return a.printPDU(d)
 		},
 	}
-	cmd.Flags().StringVar(&direction, "direction", "", "`mt` (from the network) or mo (to it); default the one that fits")
+	cmd.Flags().StringVar(&direction, "direction", "", "`mt|mo`: from the network or to it; default the one that fits")
 	cmd.Flags().BoolVar(&bare, "no-smsc", false, "there is no service centre's number before it")
 	completions(cmd, "direction", "mt", "mo")
 	return cmd

@@ -36,7 +36,7 @@ service centre, and the hexadecimal digits to put before Ctrl-Z.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.to, "to", "", "recipient `number`")
 	flags.StringVar(&f.smsc, "smsc", "", "service centre's `number` (default the one in the modem)")
-	flags.StringVar(&f.encoding, "encoding", "auto", "`auto`, gsm7 or ucs2")
+	flags.StringVar(&f.encoding, "encoding", "auto", "`auto|gsm7|ucs2`")
 	flags.StringVar(&f.language, "language", "", "national `language` table to use, such as turkish")
 	flags.BoolVar(&f.transliterate, "transliterate", false, "replace what GSM 7-bit lacks by what looks like it")
 	flags.BoolVar(&f.flash, "flash", false, "message class 0")

@@ -34,7 +34,7 @@ func (a *app) segment() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&req.Encoding, "encoding", "", "`auto`, gsm7 or ucs2")
+	flags.StringVar(&req.Encoding, "encoding", "", "`auto|gsm7|ucs2`")
 	flags.StringVar(&req.Language, "language", "", "national `language` table to use, such as turkish")
 	flags.BoolVar(&req.Transliterate, "transliterate", false, "replace what GSM 7-bit lacks by what looks like it")
 	completions(cmd, "encoding", "auto", "gsm7", "ucs2")
