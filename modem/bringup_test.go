@@ -301,3 +301,30 @@ func TestNoShownMessagesWithoutAcknowledgement(t *testing.T) {
 		}
 	})
 }
+
+// TestModemThatKeepsRestarting: the settings are gone at the end of the bring-up, and again at the end of the second.
+func TestModemThatKeepsRestarting(t *testing.T) {
+	for times, want := range map[int]string{1: "", 2: "rebooted"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScript(t)
+			ends := 0
+			s.on = func(cmd string) (string, bool) {
+				switch cmd {
+				case "E0":
+					s.answers["+CMEE?"] = "+CMEE: 1|OK"
+				case "+CNUM": // the last question of the bring-up
+					if ends++; ends <= times {
+						s.answers["+CMEE?"] = "+CMEE: 0|OK"
+					}
+				}
+				return "", false
+			}
+			_, err := s.open(Config{})
+			if want != "" {
+				wantCondition(t, err, want)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

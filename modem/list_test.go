@@ -245,3 +245,46 @@ func TestMemoriesThatChangeByThemselves(t *testing.T) {
 		<-m.Wake()
 	})
 }
+
+// TestListWithoutCounts: neither CMGL nor the counts are answered; the first slots are read one by one.
+func TestListWithoutCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newScript(t), newShelf()
+		mute := false
+		s.on = func(cmd string) (string, bool) {
+			if mute && strings.HasPrefix(cmd, "+CPMS") {
+				a, _ := h.on(cmd)
+				return a[strings.LastIndex(a, "|")+1:], true // the final result alone
+			}
+			if mute && cmd == "+CMGL=4" {
+				return "+CMS ERROR: 303", true
+			}
+			return h.on(cmd)
+		}
+		m := s.mustOpen(Config{})
+		s.mu.Lock()
+		mute = true
+		s.mu.Unlock()
+		got, _ := m.sweep(t.Context(), "SM", nil)
+		if len(got) != 2 || h.reads > blindSlots+1 {
+			t.Errorf("%d messages after %d reads", len(got), h.reads)
+		}
+	})
+}
+
+// TestListWhileStarting: a modem that is busy is asked again later; it is not one whose CMGL lies.
+func TestListWhileStarting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newScript(t), newShelf()
+		s.on = h.on
+		m := s.mustOpen(Config{})
+		h.lie = "+CMS ERROR: 314"
+		if got, err := m.List(t.Context()); err == nil || len(got) != 0 || h.reads != 0 {
+			t.Errorf("busy: %d messages, %v, %d reads", len(got), err, h.reads)
+		}
+		h.lie = ""
+		if got, err := m.List(t.Context()); err != nil || len(got) != 4 || h.reads != 0 {
+			t.Errorf("afterwards: %d messages, %v, %d reads", len(got), err, h.reads)
+		}
+	})
+}

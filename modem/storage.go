@@ -132,7 +132,7 @@ func (m *Modem) acceptedArity(ctx context.Context) int {
 // other is the memory that mem2 is to count: a physical one that is not r.
 func other(sweep []string, r string, hint []string) string {
 	for _, mem := range sweep {
-		if mem != r && mem != "SR" && (len(hint) == 0 || slices.Contains(hint, mem)) {
+		if mem != r && (len(hint) == 0 || slices.Contains(hint, mem)) {
 			return mem
 		}
 	}
