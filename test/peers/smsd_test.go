@@ -81,7 +81,7 @@ SETTINGS
 	}
 }
 
-// bigEndian is a text as smsd keeps it in its files when GSM 7-bit is not enough.
+// bigEndian is a text in UCS-2, as smsd keeps it in its files and Kannel passes it on, when GSM 7-bit is not enough.
 func bigEndian(text string) string {
 	var b []byte
 	for _, unit := range utf16.Encode([]rune(text)) {
