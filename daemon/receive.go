@@ -32,6 +32,9 @@ func (s *session) drain(ctx context.Context) error {
 		return s.listTrouble(err)
 	}
 	s.unreadable = false
+	if s.d.full.Load() {
+		s.left, s.used = map[string]int{}, map[string]int{} // what stays for want of room is asked for again
+	}
 	return nil
 }
 
