@@ -60,7 +60,7 @@ func TestOneFailingNumberBlocksNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		bad := w.send(text("+4791000001", "congested"))
-		w.within(time.Minute, "it is refused", func() bool { return w.get(bad).Parts[0].Attempts > 0 })
+		w.within(time.Minute, "it is refused", func() bool { return w.get(bad).Reason != nil })
 		w.modems["a"].ClearFaults()
 		good := w.send(text("+4791000002", "hello"))
 		w.becomes(good, api.Delivered, 20*time.Second)
