@@ -328,3 +328,16 @@ func TestModemThatKeepsRestarting(t *testing.T) {
 		})
 	}
 }
+
+// TestMemoryOfItsOwnName: none of the usual memories is offered; the modem's own is used, in the form it takes (Alcatel).
+func TestMemoryOfItsOwnName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		s.answers["+CPMS=?"], s.answers["+CPMS?"] = `+CPMS: ("SM_P"),("SM_P"),("SM_P")|OK`, `+CPMS: "SM_P",0,10,"SM_P",0,10|OK`
+		s.answers[`+CPMS="SM_P","SM_P"`] = "+CPMS: 0,10,0,10|OK"
+		m := s.mustOpen(Config{})
+		if m.arity != 2 || !slices.Equal(m.Settings().Memories, []string{"SM_P"}) {
+			t.Errorf("arity %d, settings %+v", m.arity, m.Settings())
+		}
+	})
+}

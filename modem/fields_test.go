@@ -350,3 +350,18 @@ func TestUSSDTexts(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryGroups(t *testing.T) {
+	same := []string{"SM", "BM", "SR", "SM"}
+	for text, want := range map[string][3][]string{
+		`("ME","MT"),("ME","SM","MT"),("SM","MT")`: {{"ME", "MT"}, {"ME", "SM", "MT"}, {"SM", "MT"}},
+		`("ME","MT"),"ME",("SM")`:                  {{"ME", "MT"}, {"ME"}, {"SM"}},
+		`(("SM","BM","SR"),("SM"))`:                {same, same, same}, // Wavecom
+		`"SM","ME"`:                                {{"SM", "ME"}, {"SM", "ME"}, {"SM", "ME"}},
+		`(),(),()`:                                 {},
+	} {
+		if got := groups(text); !slices.EqualFunc(got[:], want[:], slices.Equal[[]string]) {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}

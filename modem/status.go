@@ -46,16 +46,12 @@ func (m *Modem) Status(ctx context.Context) (Status, error) {
 
 // registered fills in the domain that serves best: an LTE modem may tell only CEREG, an old one only CREG.
 func (m *Modem) registered(ctx context.Context, s *Status) (access int) {
-	access = -1
-	best := registration{stat: -1}
+	best := registration{stat: -1, access: -1}
 	for _, name := range []string{"+CREG", "+CEREG", "+CGREG"} {
 		v, err := m.query(ctx, name+"?", name)
 		r, ok := parseRegistration(v, true)
 		if err != nil || !ok {
 			continue
-		}
-		if access < 0 {
-			access = r.access
 		}
 		if best.stat < 0 || sendable(r.stat) && !sendable(best.stat) {
 			best = r
@@ -65,16 +61,12 @@ func (m *Modem) registered(ctx context.Context, s *Status) (access int) {
 		}
 	}
 	if best.stat < 0 {
-		s.Registration, s.State = 4, nameOf(statusNames, 4)
-		return access
+		best.stat = 4 // unknown
 	}
 	s.Registration, s.State = best.stat, nameOf(statusNames, best.stat)
 	s.CanSend = sendable(best.stat)
 	s.Roaming = best.stat == 5 || best.stat == 7 || best.stat == 10
-	if best.access >= 0 {
-		access = best.access
-	}
-	return access
+	return best.access
 }
 
 // signal prefers CSQ, which every modem has; LTE modems may know only CESQ.

@@ -25,6 +25,7 @@ func TestTaken(t *testing.T) {
 		"full":                  {`^SMMEMFULL: "SM"`, Taken{Full: []string{"SM"}}},
 		"full, by indicator":    {`+CIEV: "smsfull",1`, Taken{Full: []string{""}}},
 		"call":                  {"RING|+CLIP: \"+4790000002\",145", Taken{Calls: []string{"+4790000002"}}},
+		"call, rung twice":      {"RING|+CLIP: \"+4790000002\",145|RING|+CLIP: \"+4790000002\",145", Taken{Calls: []string{"+4790000002"}}},
 		"network":               {"+CREG: 2", Taken{Network: true}},
 		"SIM":                   {"^SIMST: 255", Taken{SIM: true}},
 		"reboot":                {"RDY", Taken{Rebooted: true}},

@@ -82,6 +82,9 @@ func TestUSSDRefusals(t *testing.T) {
 			if got, err := m.USSD(t.Context(), "*100#"); err == nil {
 				t.Errorf("%s: got %+v", name, got)
 			}
+			if closed := s.count("+CUSD=2"); closed == 1 != (wire != "ERROR") {
+				t.Errorf("%s: the session was closed %d times", name, closed)
+			}
 		})
 	}
 }
