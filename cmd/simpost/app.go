@@ -32,16 +32,20 @@ type app struct {
 // run is the program: its arguments and streams in, its exit status out.
 func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	a := &app{in: in, out: out, err: errOut}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the next one kills: a daemon that hangs on the way
-	// down can be ended by hand.
-	context.AfterFunc(ctx, stop)
-	defer stop()
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(context.Background())
 	complain(errOut, err, a.json)
 	return status(err)
+}
+
+// untilSignal is for verbs that have something to say or to tidy up when Ctrl-C or
+// SIGTERM ends them. After the first signal the next one kills, so that a daemon
+// that hangs on the way down can be ended by hand.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 func (a *app) root() *cobra.Command {

@@ -22,10 +22,12 @@ output if FILE is "-". FILE must not exist; it appears only when it is whole.`,
 			if err != nil {
 				return err
 			}
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
 			if args[0] == "-" {
-				return c.Backup(cmd.Context(), a.out)
+				return c.Backup(ctx, a.out)
 			}
-			return writeNew(args[0], func(f *os.File) error { return c.Backup(cmd.Context(), f) })
+			return writeNew(args[0], func(f *os.File) error { return c.Backup(ctx, f) })
 		},
 	}
 }

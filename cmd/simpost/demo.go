@@ -84,6 +84,8 @@ type demo struct {
 }
 
 func (a *app) runDemo(ctx context.Context, f demoFlags) error {
+	ctx, stop := untilSignal(ctx)
+	defer stop()
 	kill, err := parseKillAfter(f.killAfter)
 	if err != nil {
 		return err

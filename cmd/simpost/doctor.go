@@ -81,6 +81,8 @@ type transcript struct {
 }
 
 func (a *app) runTranscript(ctx context.Context, port hw.Port, name string) error {
+	ctx, stop := untilSignal(ctx)
+	defer stop()
 	rwc, err := hw.Open(port)
 	if err != nil {
 		return err

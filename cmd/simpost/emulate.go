@@ -78,6 +78,8 @@ phone answer.`,
 }
 
 func (a *app) runEmulate(ctx context.Context, f emulateFlags) error {
+	ctx, stop := untilSignal(ctx)
+	defer stop()
 	switch {
 	case f.listFaults:
 		return a.printFaults()

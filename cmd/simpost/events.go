@@ -26,8 +26,10 @@ at the beginning of a line continues, so that none is missed.`,
 			if err != nil {
 				return err
 			}
-			err = c.Events(cmd.Context(), after, follow, a.printEvent)
-			if follow && cmd.Context().Err() != nil {
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
+			err = c.Events(ctx, after, follow, a.printEvent)
+			if follow && ctx.Err() != nil {
 				return nil // Ctrl-C is how it ends
 			}
 			return err
@@ -40,7 +42,9 @@ at the beginning of a line continues, so that none is missed.`,
 
 func (a *app) printEvent(e api.Event) error {
 	if a.json {
-		return json.NewEncoder(a.out).Encode(e)
+		enc := json.NewEncoder(a.out)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(e)
 	}
 	_, err := fmt.Fprintf(a.out, "%d %s %s\n", e.Seq, e.At.Local().Format("2006-01-02 15:04:05"), eventLine(e))
 	return err

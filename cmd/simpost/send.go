@@ -78,7 +78,9 @@ func (a *app) runSend(cmd *cobra.Command, f *sendFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx := cmd.Context()
+	// From here on Ctrl-C must not leave unsaid that the outcome is not known.
+	ctx, stop := untilSignal(cmd.Context())
+	defer stop()
 	var w *waiter
 	if f.wait != "" {
 		// The place in the event log is taken before the message exists, so that

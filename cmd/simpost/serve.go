@@ -33,6 +33,8 @@ middle of sending; a second one ends it at once, which loses nothing either.`,
 }
 
 func (a *app) runServe(ctx context.Context, debug bool) error {
+	ctx, stop := untilSignal(ctx)
+	defer stop()
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return err
