@@ -407,6 +407,15 @@ func TestEventsEnd(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	within(t, hang, func(t *testing.T, d *fakeDaemon, c *Client) {
+		start := time.Now()
+		err := c.Events(t.Context(), 0, true, func(Event) error { return nil })
+		wantCode(t, err, CodeUnavailable)
+		if d := time.Since(start); d != quietLimit {
+			t.Errorf("waited %s for a daemon that hangs", d)
+		}
+	})
 	refuse := func(w http.ResponseWriter, _ *http.Request) { answer(w, 403, problemJSON(403, CodeForbidden)) }
 	within(t, refuse, func(t *testing.T, d *fakeDaemon, c *Client) {
 		err := c.Events(t.Context(), 0, true, func(Event) error { return nil })
