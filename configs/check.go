@@ -53,9 +53,6 @@ func (c Config) problems() []Problem {
 	k.within("send.retry_longest", c.Send.RetryLongest, c.Send.RetryFirst, day)
 	k.within("receive.poll", c.Receive.Poll, time.Second, time.Hour)
 	k.within("receive.sweep", c.Receive.Sweep, c.Receive.Poll, 7*day)
-	if c.Retention.Text != 0 {
-		k.within("retention.text", c.Retention.Text, day, longest)
-	}
 	k.modems(c.Modems)
 	return k.found
 }

@@ -32,14 +32,13 @@ var (
 
 // Config is the whole file. The zero value is not usable; start from Default.
 type Config struct {
-	Database  string    `mapstructure:"database"` // absolute path of the SQLite file
-	Log       Log       `mapstructure:"log"`
-	API       API       `mapstructure:"api"`
-	Send      Send      `mapstructure:"send"`
-	Receive   Receive   `mapstructure:"receive"`
-	Retention Retention `mapstructure:"retention"`
-	Guard     Guard     `mapstructure:"guard"`
-	Modems    []Modem   `mapstructure:"modem"`
+	Database string  `mapstructure:"database"` // absolute path of the SQLite file
+	Log      Log     `mapstructure:"log"`
+	API      API     `mapstructure:"api"`
+	Send     Send    `mapstructure:"send"`
+	Receive  Receive `mapstructure:"receive"`
+	Guard    Guard   `mapstructure:"guard"`
+	Modems   []Modem `mapstructure:"modem"`
 }
 
 // Log is what the daemon writes to stderr.
@@ -73,11 +72,6 @@ type Receive struct {
 	Sweep time.Duration `mapstructure:"sweep"` // between two full listings that nothing asked for
 }
 
-// Retention is how long what was sent and received is kept.
-type Retention struct {
-	Text time.Duration `mapstructure:"text"` // 0 is for ever
-}
-
 // Guard holds the limits on what may be sent.
 type Guard struct {
 	Off bool `mapstructure:"off"` // no limits: for tests; the daemon says so at start
@@ -109,7 +103,6 @@ func Default() Config {
 			RetryFirst:    30 * time.Second,
 			RetryLongest:  30 * time.Minute,
 		},
-		Receive:   Receive{Poll: 15 * time.Second, Sweep: time.Hour},
-		Retention: Retention{Text: 90 * 24 * time.Hour},
+		Receive: Receive{Poll: 15 * time.Second, Sweep: time.Hour},
 	}
 }

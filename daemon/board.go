@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -48,7 +49,8 @@ func (b *board) list() []api.Modem {
 }
 
 // become sets the condition and says whether it is another one than before.
-func (b *board) become(name string, code api.ConditionCode, now time.Time) (api.Condition, bool) {
+// remedy replaces the general one where more is known.
+func (b *board) become(name string, code api.ConditionCode, remedy string, now time.Time) (api.Condition, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := b.modems[name]
@@ -56,6 +58,7 @@ func (b *board) become(name string, code api.ConditionCode, now time.Time) (api.
 		return m.Condition, false
 	}
 	m.Condition = condition(code, now)
+	m.Condition.Remedy = cmp.Or(remedy, m.Condition.Remedy)
 	m.CanSend = code == api.CondReady || code == api.CondRoaming
 	return m.Condition, true
 }

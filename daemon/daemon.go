@@ -127,7 +127,12 @@ func (d *Daemon) quarantine() time.Duration { return d.cfg.Send.Quarantine }
 // setCondition shows a modem's condition, and records a change as an event.
 func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) {
 	now := time.Now()
-	c, changed := d.board.become(name, code, now)
+	var open *hw.OpenError
+	remedy := ""
+	if errors.As(cause, &open) {
+		remedy = open.Remedy
+	}
+	c, changed := d.board.become(name, code, remedy, now)
 	if cause != nil {
 		d.board.fault(name, api.Reason{Code: string(code), Message: cause.Error()})
 	}

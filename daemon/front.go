@@ -32,7 +32,7 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 		ln, err := d.Listen()
 		return ln, newAPI(deps), err
 	}
-	ln, err := listenUnix(d.cfg.API.Socket, gid)
+	ln, err := listenUnix(d.cfg.API.Socket, gid, d.cfg.API.Mode)
 	return ln, newAPI(deps), err
 }
 

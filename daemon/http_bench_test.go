@@ -30,7 +30,7 @@ func benchAPI(b *testing.B) (*server, string) {
 		Started: time.Now(), Door: door{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())},
 	})
 	path := filepath.Join(b.TempDir(), "s")
-	ln, err := listenUnix(path, os.Getgid())
+	ln, err := listenUnix(path, os.Getgid(), socketMode)
 	if err != nil {
 		b.Fatal(err)
 	}

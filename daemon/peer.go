@@ -32,7 +32,6 @@ import (
 // the mode leaves open: a descriptor that was handed on, a mode that was changed.
 
 const (
-	socketMode    = 0o660
 	socketDirMode = 0o750
 	probeLimit    = time.Second // for a daemon that may hold the socket to accept
 	maxGroups     = 65536       // NGROUPS_MAX of Linux
@@ -124,10 +123,10 @@ func peerGroups(fd int) ([]uint32, error) {
 	}
 }
 
-// listenUnix makes the socket, readable and writable by its owner and group gid
-// only, at every moment. A socket that a crash left behind is replaced; one
+// listenUnix makes the socket of group gid, with no more rights than mode at
+// every moment. A socket that a crash left behind is replaced; one
 // that a daemon answers on is api.CodeSocketBusy.
-func listenUnix(path string, gid int) (net.Listener, error) {
+func listenUnix(path string, gid int, mode fs.FileMode) (net.Listener, error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, socketDirMode); err != nil {
 		return nil, fmt.Errorf("make the socket's folder: %w", err)
@@ -144,23 +143,22 @@ func listenUnix(path string, gid int) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	ln, err := bindPrivately(path)
+	ln, err := bindPrivately(path, mode)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.Chown(path, -1, gid), os.Chmod(path, socketMode)); err != nil {
+	if err := errors.Join(os.Chown(path, -1, gid), os.Chmod(path, mode)); err != nil {
 		return nil, errors.Join(fmt.Errorf("give the socket to its group: %w", err), ln.Close())
 	}
 	return ln, nil
 }
 
-// bindPrivately binds and listens with a mode that is never wider than
-// socketMode: Linux makes the file with the mode the unbound socket has, less
+// bindPrivately binds and listens with rights that are never wider than mode: Linux makes the file with the mode the unbound socket has, less
 // the umask.
-func bindPrivately(path string) (net.Listener, error) {
+func bindPrivately(path string, mode fs.FileMode) (net.Listener, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		ctlErr := c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), socketMode) })
+		ctlErr := c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), uint32(mode)) })
 		return errors.Join(ctlErr, err)
 	}}
 	ln, err := lc.Listen(context.Background(), "unix", path)

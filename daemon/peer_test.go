@@ -25,7 +25,7 @@ import (
 
 func TestSocketIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "run", "simpost.sock")
-	ln, err := listenUnix(path, os.Getgid())
+	ln, err := listenUnix(path, os.Getgid(), socketMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestSocketIsNeverWide(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
 	path := filepath.Join(t.TempDir(), "s")
-	ln, err := bindPrivately(path)
+	ln, err := bindPrivately(path, socketMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,12 +71,12 @@ func TestStaleSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
 	}
 	crashed.(*net.UnixListener).SetUnlinkOnClose(false)
 	crashed.Close()
-	ln, err := listenUnix(path, os.Getgid())
+	ln, err := listenUnix(path, os.Getgid(), socketMode)
 	if err != nil {
 		t.Fatalf("a stale socket: %v", err)
 	}
 	defer ln.Close()
-	_, err = listenUnix(path, os.Getgid())
+	_, err = listenUnix(path, os.Getgid(), socketMode)
 	if e := asAPIError(t, err); e.Code != api.CodeSocketBusy || e.Hint == "" {
 		t.Errorf("a live socket: %+v", e)
 	}
@@ -92,7 +92,7 @@ func TestSomethingElseInThePlaceOfTheSocket(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := listenUnix(path, os.Getgid())
+	_, err := listenUnix(path, os.Getgid(), socketMode)
 	if e := asAPIError(t, err); e.Code != api.CodeConfig {
 		t.Errorf("got %+v", e)
 	}
@@ -103,7 +103,7 @@ func TestSomethingElseInThePlaceOfTheSocket(t *testing.T) {
 
 // The kernel's word on ourselves: user, group, and the supplementary groups.
 func TestPeerOfARealSocket(t *testing.T) {
-	ln, err := listenUnix(filepath.Join(t.TempDir(), "s"), os.Getgid())
+	ln, err := listenUnix(filepath.Join(t.TempDir(), "s"), os.Getgid(), socketMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestOtherUsersOfARealSocket(t *testing.T) {
 	a := newTestAPI(t, func(d *apiDeps) { d.Identify, d.Door = nil, door{UID: 0, GID: member} })
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s")
-	ln, err := listenUnix(path, member)
+	ln, err := listenUnix(path, member, socketMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestServeOnARealSocket(t *testing.T) {
 		d.Door = door{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	})
 	path := filepath.Join(t.TempDir(), "s")
-	ln, err := listenUnix(path, os.Getgid())
+	ln, err := listenUnix(path, os.Getgid(), socketMode)
 	if err != nil {
 		t.Fatal(err)
 	}

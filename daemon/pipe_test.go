@@ -6,6 +6,9 @@ import (
 	"sync"
 )
 
+// socketMode is the socket's rights as the configuration has them by default.
+const socketMode = 0o660
+
 // pipeListener is a listener without a socket: a unix listener would stop the
 // clock of a synctest bubble.
 type pipeListener struct {

@@ -269,6 +269,7 @@ var never = map[string]string{
 	"the flag of the message is not that of its parts": `SELECT m.id FROM message m WHERE m.direction = 'out' AND m.duplicate <> (SELECT max(resend) FROM part p WHERE p.message = m.id)`,
 	"an unknown attempt was closed by nobody":          `SELECT id FROM attempt WHERE state <> 'submitting' AND settled_at IS NULL`,
 	"a decided part that is not unknown":               `SELECT id FROM part WHERE decided = 1 AND state <> 'unknown'`,
+	"a decided part is to be decided":                  `SELECT id FROM part WHERE decided = 1 AND decide_at IS NOT NULL`,
 	"gaps in the events":                               `SELECT max(seq) FROM event HAVING count(*) <> max(seq)`,
 }
 

@@ -366,6 +366,20 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// TestEvidenceOfASettledAttempt: what the modem itself said stands.
+func TestEvidenceOfASettledAttempt(t *testing.T) {
+	w := newWorldHere(t)
+	id := w.enqueue(text(1))
+	a := w.submit(w.next())
+	ok(t, w.s.Evidence(w.tick(), a, Settle{State: api.Submitted, MR: 5}))
+	w.want(id, api.Sending, api.Submitting)
+	w.settle(Settle{Attempt: a, State: api.Failed, MR: -1, Error: refused})
+	ok(t, w.s.Evidence(w.tick(), a, Settle{State: api.Submitted, MR: 5}))
+	if m := w.want(id, api.Failed, api.Failed); m.Attempts[0].State != api.Failed {
+		t.Errorf("attempt %+v", m.Attempts[0])
+	}
+}
+
 // TestEvidenceWhileInTheAir: the first copy turns out to be accepted while the
 // repeat is on its way; however that ends, the part is out.
 func TestEvidenceWhileInTheAir(t *testing.T) {

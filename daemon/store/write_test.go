@@ -209,14 +209,17 @@ func TestIdleWritesNothing(t *testing.T) {
 	s := open(t)
 	w := newWorld(t, s)
 	ok(t, s.queue(2))
-	before := w.fileState()
+	w.lost(w.next())
 	now := at(time.Minute)
+	later := now.Add(time.Hour)
+	ok(t, s.Quarantine(now, w.sim.ID, later))
+	before := w.fileState()
 	for _, step := range []func(time.Time) (int, error){s.Expire, s.NoReports, s.Incomplete, s.ForgetKeys} {
 		if n := must[int](t)(step(now)); n != 0 {
 			t.Errorf("housekeeping changed %d rows", n)
 		}
 	}
-	ok(t, s.Quarantine(now, w.sim.ID, now))
+	ok(t, s.Quarantine(now, w.sim.ID, later))
 	ok(t, s.Deleted(now, 77))
 	_ = must[[]UnknownPart](t)(s.Undecided(now))
 	_ = must[[]Job](t)(s.Due(now, DueQuery{SIM: w.sim.ID, Modem: "office", Limit: 5}))
