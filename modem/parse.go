@@ -81,7 +81,7 @@ func fields(s string) []string {
 
 // number reads a decimal field; ok is false for anything else.
 func number(f []string, i int) (n int, ok bool) {
-	if i >= len(f) {
+	if i < 0 || i >= len(f) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(f[i])
@@ -209,7 +209,7 @@ func parseHeader(v string, indexed bool) (s Stored, ok bool) {
 
 // trimPadding cuts the FF octets that some modems leave behind a PDU in SR, and only those.
 func trimPadding(pdu string, length int) string {
-	if pdu == "" || length < 0 {
+	if len(pdu) < 2 || length < 0 {
 		return pdu
 	}
 	smsc, err := strconv.ParseUint(pdu[:2], 16, 8)
