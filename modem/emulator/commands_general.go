@@ -122,10 +122,7 @@ func setCFUN(x *exec) final {
 	before := m.registration()
 	m.cfun = v[0]
 	if m.registration() != before {
-		m.n.after(0, m.regURCs)
-	}
-	if m.sim != nil && m.reachable() {
-		m.n.alert(m.sim)
+		m.n.after(0, m.registered)
 	}
 	return resultOK
 }

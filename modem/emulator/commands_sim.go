@@ -63,12 +63,7 @@ func setCPIN(x *exec) final {
 		}
 		return m.cmeError(16)
 	}
-	m.n.after(0, func() { // registers once the card is open
-		m.regURCs()
-		if m.sim != nil && m.reachable() {
-			m.n.alert(m.sim)
-		}
-	})
+	m.n.after(0, m.registered)
 	return resultOK
 }
 

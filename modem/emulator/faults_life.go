@@ -78,7 +78,7 @@ func (m *Modem) faultOn(name string) {
 		m.preload()
 	case "life.sim-busy":
 		if f := m.hit(name); f != nil {
-			m.simAt = time.Now().Add(f.delay(10 * time.Second))
+			m.cardBusy(f.delay(simBusy))
 		}
 	}
 }

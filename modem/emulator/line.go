@@ -181,6 +181,8 @@ type port struct {
 	out  *pipe // what the modem says
 	done chan struct{}
 	once sync.Once
+
+	leaving bool // the host has gone; nothing blocks any more
 }
 
 var _ io.ReadWriteCloser = (*port)(nil)
@@ -204,6 +206,16 @@ func (p *port) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return p.m.in.write(b, p.done)
+}
+
+// unstick lets what was written go, and what is still to be written: the host has gone.
+func (p *port) unstick() {
+	p.m.locked(func() {
+		p.leaving = true
+		if p.m.port == p {
+			p.m.in.setStuck(false)
+		}
+	})
 }
 
 // Close drops DTR. The modem keeps its settings, and whatever it was in the middle of.

@@ -154,6 +154,14 @@ func (m *Modem) Number() string {
 
 // Open opens the port. The modem goes on with whatever it was doing: a prompt left open by the last host is still open.
 func (m *Modem) Open() (io.ReadWriteCloser, error) {
+	p, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (m *Modem) open() (*port, error) {
 	m.n.mu.Lock()
 	defer m.n.mu.Unlock()
 	switch {
@@ -174,9 +182,13 @@ func (m *Modem) pluggedFor(p *port) error {
 	if m.port != p {
 		return ErrUnplugged
 	}
+	if p.leaving {
+		return nil
+	}
 	if f := m.hit("life.write-blocks"); f != nil {
 		in := m.in
 		in.setStuck(true)
+		m.n.signal()
 		if f.Delay > 0 {
 			m.n.after(f.Delay, func() { in.setStuck(false) })
 		}
@@ -298,10 +310,11 @@ func (m *Modem) start(cold bool) {
 	if !cold {
 		return
 	}
-	m.simAt = m.simAt.Add(time.Duration(m.prof.SIMBusyMS) * time.Millisecond)
+	busy := time.Duration(m.prof.SIMBusyMS) * time.Millisecond
 	if f := m.hit("life.sim-busy"); f != nil {
-		m.simAt = m.simAt.Add(f.delay(10 * time.Second))
+		busy += f.delay(simBusy)
 	}
+	m.cardBusy(busy)
 	for _, b := range m.prof.Boot {
 		m.n.after(time.Duration(b.AfterMS)*time.Millisecond, func() {
 			if m.powered && m.boots == boot {
@@ -309,11 +322,28 @@ func (m *Modem) start(cold bool) {
 			}
 		})
 	}
-	m.n.after(time.Until(m.simAt), func() {
-		if m.sim != nil && m.reachable() {
-			m.n.alert(m.sim)
+}
+
+// simBusy is how long the fault of that name keeps the card busy.
+const simBusy = 10 * time.Second
+
+// cardBusy keeps the card from answering for d; the modem registers when it does.
+func (m *Modem) cardBusy(d time.Duration) {
+	at := time.Now().Add(d)
+	m.simAt = at
+	m.n.after(d, func() {
+		if m.powered && m.simAt == at {
+			m.registered()
 		}
 	})
+}
+
+// registered tells host and network that the modem's registration has changed.
+func (m *Modem) registered() {
+	m.regURCs()
+	if m.sim != nil && m.reachable() {
+		m.n.alert(m.sim)
+	}
 }
 
 // chat keeps the profile's chatter going while this boot lasts.
@@ -343,7 +373,7 @@ func (m *Modem) defaults() {
 	if mem[0] == "" {
 		mem = m.prof.Memory
 	}
-	m.set = settings{echo: true, verbose: true, dtr: 2, mem: mem, chatter: true, charset: m.prof.Charset, csmp: "17,167,0,0",
+	m.set = settings{echo: m.prof.Echo, verbose: true, dtr: 2, mem: mem, chatter: true, charset: m.prof.Charset, csmp: "17,167,0,0",
 		creg: map[string]int{}, s: map[string]int{"S3": '\r', "S4": '\n', "S5": '\b'}, other: map[string]string{}}
 }
 
@@ -391,17 +421,17 @@ func (m *Modem) setRegistration(state int) {
 	before := m.registration()
 	m.reg = state
 	if m.registration() != before {
-		m.regURCs()
-	}
-	if m.sim != nil && m.reachable() {
-		m.n.alert(m.sim)
+		m.registered()
 	}
 }
 
 // registration is what AT+CREG? says now.
 func (m *Modem) registration() int {
-	if !m.powered || m.cfun != 1 || m.sim == nil || m.sim.state() != "READY" {
+	switch {
+	case !m.powered || m.cfun != 1 || m.sim == nil || m.sim.state() != "READY":
 		return 0
+	case !m.cardReady():
+		return 2 // searching
 	}
 	return m.reg
 }
@@ -410,7 +440,7 @@ func (m *Modem) registration() int {
 func (m *Modem) reachable() bool {
 	switch m.registration() {
 	case 1, 5, 6, 7:
-		return m.cardReady()
+		return true
 	}
 	return false
 }

@@ -69,14 +69,14 @@ func (m *Modem) serveTerminal(ctx context.Context, t *terminal) error {
 		if err := t.waitOpened(); err != nil {
 			return nil // closed under us: unplugged or ended
 		}
-		p, err := m.Open()
+		p, err := m.open()
 		switch {
 		case errors.Is(err, ErrUnplugged):
 			return nil
 		case err != nil:
 			return err
 		}
-		pump(p, t.master)
+		pump(ctx, p, t.master)
 		if !m.isPlugged() || m.n.isClosed() || ctx.Err() != nil {
 			return nil
 		}
@@ -86,28 +86,46 @@ func (m *Modem) serveTerminal(ctx context.Context, t *terminal) error {
 // ServeConn puts the modem on a stream until the stream or ctx ends, or the modem is unplugged. It closes the stream. It errs
 // when the port can't be opened.
 func (m *Modem) ServeConn(ctx context.Context, conn io.ReadWriteCloser) error {
-	p, err := m.Open()
+	p, err := m.open()
 	if err != nil {
 		conn.Close()
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	pump(p, conn)
+	pump(ctx, p, conn)
 	return conn.Close()
 }
 
-// pump carries bytes both ways until either side ends; it closes p and leaves the other to its owner once the modem is gone.
-func pump(p, far io.ReadWriteCloser) {
-	var said sync.WaitGroup
-	said.Go(func() {
-		_, err := io.Copy(far, p)
-		if errors.Is(err, ErrUnplugged) {
+// ahead is how many reads a host on a stream may be ahead of a modem that takes no bytes.
+const ahead = 16
+
+// pump carries bytes both ways until either side or ctx ends; it closes p, and far once the modem is gone.
+func pump(ctx context.Context, p *port, far io.ReadWriteCloser) {
+	defer context.AfterFunc(ctx, func() { p.Close() })()
+	var both sync.WaitGroup
+	both.Go(func() {
+		if _, err := io.Copy(far, p); errors.Is(err, ErrUnplugged) {
 			far.Close()
 		}
 	})
-	io.Copy(p, far)
-	p.Close()
-	said.Wait()
+	heard := make(chan []byte, ahead)
+	both.Go(func() {
+		for b := range heard {
+			p.Write(b) // an error is the modem's end, which the other direction sees
+		}
+		p.Close()
+	})
+	for {
+		b := make([]byte, 4096)
+		n, err := far.Read(b)
+		if err != nil {
+			break
+		}
+		heard <- b[:n]
+	}
+	p.unstick()
+	close(heard)
+	both.Wait()
 }
 
 // terminal is a pseudo-terminal whose slave hosts open and close.

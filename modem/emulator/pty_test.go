@@ -162,3 +162,31 @@ func TestServeConn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPTYWriteBlocks: a modem that takes no bytes does not keep its terminal from the next host, nor the server from ending.
+func TestPTYWriteBlocks(t *testing.T) {
+	n := NewNetwork(NetworkConfig{})
+	defer n.Close()
+	m := n.NewModem(Config{})
+	link, await := servePTY(t, n, m)
+	await(false, "")
+	if err := m.Fault("life.write-blocks", FaultConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	f := openTTY(t, link)
+	io.WriteString(f, "ATE0\r")
+	blocked := func() (yes bool) {
+		m.locked(func() { yes = m.faults["life.write-blocks"].acted > 0 })
+		return yes
+	}
+	if err := n.Wait(t.Context(), blocked); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := n.Wait(t.Context(), func() bool { return !inUse(m) }); err != nil {
+		t.Fatal(err)
+	}
+	f = openTTY(t, link)
+	io.WriteString(f, "AT\r")
+	readUntil(t, f, "OK\r\n")
+}
