@@ -106,15 +106,8 @@ func emulate(t *testing.T, count int, profile string) *network {
 	return n
 }
 
-// record waits until the network has accepted count parts, and returns them.
-func (n *network) record(t *testing.T, count int) []accepted {
-	t.Helper()
-	n.wait(t, n.out, fmt.Sprintf("has accepted %d parts", count), func(said []string) bool { return len(said) >= count })
-	return n.accepted(t)
-}
-
-// accepted is the record so far.
-func (n *network) accepted(t *testing.T) []accepted {
+// accepted is the record of one modem so far.
+func (n *network) accepted(t *testing.T, m modem) []accepted {
 	t.Helper()
 	var all []accepted
 	for _, line := range n.out.all() {
@@ -122,20 +115,26 @@ func (n *network) accepted(t *testing.T) []accepted {
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			t.Fatalf("the record has %q: %v", line, err)
 		}
-		all = append(all, a)
+		if a.Modem == m.name {
+			all = append(all, a)
+		}
 	}
 	return all
 }
 
-// sentOnce checks that the record is exactly this text from m to a number, in
-// parts that a phone would join.
+// sentOnce checks that what the network accepted from m is exactly this text to
+// a number, in parts that a phone would join.
 func (n *network) sentOnce(t *testing.T, m modem, to, text string, parts int) {
 	t.Helper()
-	got := n.record(t, parts)
+	var got []accepted
+	n.wait(t, n.out, fmt.Sprintf("has accepted %d parts from %s", parts, m.name), func(said []string) bool {
+		got = n.accepted(t, m)
+		return len(got) >= parts
+	})
 	joined := ""
 	for i, a := range got {
 		joined += a.Text
-		if a.Modem != m.name || a.From != m.number || a.To != to || parts > 1 && (a.Ref != got[0].Ref || a.Part != i+1 || a.Total != parts) {
+		if a.From != m.number || a.To != to || parts > 1 && (a.Ref != got[0].Ref || a.Part != i+1 || a.Total != parts) {
 			t.Errorf("part %d went out as %+v", i+1, a)
 		}
 	}
