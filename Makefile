@@ -4,7 +4,7 @@
 #   make demo       the daemon with two emulated modems, and a message between them
 #   make test       everything that must pass
 #   make lint       what of it needs no test run: gofmt, vet, staticcheck
-#   make bench      measure; nothing passes or fails
+#   make bench      measure everything once, in five minutes; nothing passes or fails
 #   make fuzz       each fuzz target for FUZZTIME (1m)
 #   make install    binary, user, group, unit, udev rules and configuration (as root)
 #   make uninstall  takes them away again, but keeps configuration and messages
@@ -51,8 +51,10 @@ lint: tools
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
+# BENCH=-only=send measures one thing; go run ./test/bench -h lists them.
+BENCH ?=
 bench: tools
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	CGO_ENABLED=1 $(GO) run ./test/bench $(BENCH)
 
 # Finding the targets by their name means that none can be forgotten.
 # Go shrinks every interesting input for up to a minute unless told otherwise.

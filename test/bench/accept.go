@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"simpost/daemon/api"
+)
+
+const (
+	acceptWarm   = 300 * time.Millisecond
+	acceptTime   = 4 * time.Second
+	syncTime     = time.Second
+	acceptText   = "the heating in the north wing has failed"
+	acceptNumber = "+4790000001"
+
+	// walBytes is about what one message adds to the write-ahead log when many
+	// share a commit: a page.
+	walBytes = 4096
+)
+
+// benchAccept is how many messages a second are accepted, each durable when its
+// client has the answer, beside what the disk alone allows: one fsync for as many
+// pages as there are clients. The modem is missing, so that nothing is sent meanwhile.
+func benchAccept(ctx context.Context, b *bench) (err error) {
+	w, err := b.newWorld(ctx, "accept", -1, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if _, _, err := w.start(ctx); err != nil {
+		return err
+	}
+	accepted := 0
+	for _, clients := range []int{1, 8, 64} {
+		sync, err := syncCost(w.path("sync"), clients*walBytes)
+		if err != nil {
+			return err
+		}
+		r, err := w.accept(ctx, clients)
+		if err != nil {
+			return err
+		}
+		accepted += r.messages
+		r.addTo(&b.table, clients, sync)
+	}
+	u, err := w.usage()
+	if err != nil {
+		return err
+	}
+	b.table.add(row{what: "accept: resident memory after it", measured: bytesOf(u.resident), beside: "peak " + bytesOf(u.peak)})
+	return w.again(ctx, b, accepted)
+}
+
+// again kills the daemon and starts it on the log that it left behind.
+func (w *world) again(ctx context.Context, b *bench, messages int) error {
+	if err := w.end(syscall.SIGKILL); err != nil {
+		return err
+	}
+	up, _, err := w.start(ctx)
+	b.table.add(row{what: fmt.Sprintf("start: after kill -9, %d messages queued", messages), measured: short(up),
+		aim: "≤ 2 s", met: judge(up <= 2*time.Second)})
+	return err
+}
+
+// accepting is what a number of clients got done.
+type accepting struct {
+	messages  int
+	took, cpu time.Duration
+	latencies []time.Duration
+}
+
+func (r accepting) addTo(t *table, clients int, sync time.Duration) {
+	rate, limit := perSecond(r.messages, r.took), perSecond(clients, sync)
+	v := row{what: fmt.Sprintf("accept: %d clients", clients), measured: fmt.Sprintf("%.0f messages/s", rate),
+		beside: fmt.Sprintf("disk alone %.0f/s (fsync %s): ×%.2f", limit, short(sync), rate/limit)}
+	if clients == 64 {
+		v.aim, v.met = "≥ 5,000/s", judge(rate >= 5000)
+	}
+	t.add(v)
+	t.add(row{what: fmt.Sprintf("accept: %d clients, latency p50 and p99", clients),
+		measured: short(quantile(r.latencies, 0.5)) + ", " + short(quantile(r.latencies, 0.99)),
+		beside:   "daemon's CPU a message " + short(each(r.cpu, r.messages))})
+}
+
+// quantile sorts d.
+func quantile(d []time.Duration, q float64) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[int(q*float64(len(d)-1))]
+}
+
+// accept has the clients send one message after the other.
+func (w *world) accept(ctx context.Context, clients int) (accepting, error) {
+	if _, err := w.acceptFor(ctx, clients, acceptWarm); err != nil {
+		return accepting{}, err
+	}
+	before, err := w.usage()
+	if err != nil {
+		return accepting{}, err
+	}
+	r, err := w.acceptFor(ctx, clients, acceptTime)
+	if err != nil {
+		return r, err
+	}
+	after, err := w.usage()
+	r.cpu = after.cpu - before.cpu
+	return r, err
+}
+
+func (w *world) acceptFor(ctx context.Context, clients int, long time.Duration) (accepting, error) {
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var all accepting
+	var failed error
+	begin := time.Now()
+	for range clients {
+		group.Go(func() {
+			got, err := w.acceptOne(ctx, begin.Add(long))
+			mu.Lock()
+			defer mu.Unlock()
+			all.latencies = append(all.latencies, got...)
+			failed = errors.Join(failed, err)
+		})
+	}
+	group.Wait()
+	all.took, all.messages = time.Since(begin), len(all.latencies)
+	return all, failed
+}
+
+// acceptOne is one client, on a connection of its own.
+func (w *world) acceptOne(ctx context.Context, until time.Time) ([]time.Duration, error) {
+	client := api.Client{Socket: w.api.Socket}
+	defer client.Close()
+	text := acceptText
+	var took []time.Duration
+	for begin := time.Now(); begin.Before(until); {
+		if _, _, err := client.Send(ctx, api.SendRequest{To: api.Recipients{acceptNumber}, Text: &text}, ""); err != nil {
+			return took, err
+		}
+		end := time.Now()
+		took = append(took, end.Sub(begin))
+		begin = end
+	}
+	return took, nil
+}
+
+// syncCost is what it costs here to append n octets to a file and have them on
+// the disk.
+func syncCost(path string, n int) (time.Duration, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(path)
+	defer f.Close()
+	page, begin, count := make([]byte, n), time.Now(), 0
+	for ; time.Since(begin) < syncTime; count++ {
+		// Over and over the same 4 MB, as SQLite writes its log.
+		if _, err := f.WriteAt(page, int64(count*n%(4<<20))); err != nil {
+			return 0, err
+		}
+		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+			return 0, fmt.Errorf("fsync: %w", err)
+		}
+	}
+	return each(time.Since(begin), count), nil
+}

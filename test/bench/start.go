@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// benchStart is the time from nothing to a daemon that answers and a modem that
+// can send, on a new database.
+func benchStart(ctx context.Context, b *bench) error {
+	for _, line := range []struct {
+		name string
+		baud int
+	}{{"a bare pty", 0}, {fmt.Sprintf("%d baud", lineSpeed), lineSpeed}} {
+		up, ready, err := b.startOnce(ctx, line.baud)
+		if err != nil {
+			return err
+		}
+		b.table.add(row{what: "start: API answers, modem on " + line.name, measured: short(up),
+			aim: "≤ 2 s", met: judge(up <= 2*time.Second)})
+		b.table.add(row{what: "start: modem can send, on " + line.name, measured: short(ready)})
+	}
+	return nil
+}
+
+func (b *bench) startOnce(ctx context.Context, baud int) (up, ready time.Duration, err error) {
+	w, err := b.newWorld(ctx, "start", baud, "")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	return w.start(ctx)
+}
