@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"simpost/configs"
@@ -100,6 +101,10 @@ func (s *session) turn(ctx context.Context) error {
 		return err
 	}
 	now := time.Now()
+	if !s.paused.IsZero() && !now.Before(s.paused) {
+		s.paused = time.Time{}
+		s.show()
+	}
 	switch {
 	case s.listDue:
 		return s.drain(ctx)
@@ -185,10 +190,14 @@ func (s *session) news(ctx context.Context) error {
 // evidence settles an unknown attempt by an answer that came late.
 func (s *session) evidence(e modem.Evidence) error {
 	attempt := s.open[e.Seq]
+	if e.Seq == 0 && len(s.open) == 1 { // it can't be told whose it is, but only one is open
+		for _, attempt = range s.open {
+		}
+	}
 	if attempt == 0 || e.MR < 0 {
 		return nil
 	}
-	delete(s.open, e.Seq)
+	maps.DeleteFunc(s.open, func(_ uint64, a int64) bool { return a == attempt })
 	return s.storeResult(s.d.store.Evidence(time.Now(), attempt, store.Settle{Attempt: attempt, State: api.Submitted,
 		MR: e.MR, Evidence: "a late answer of the modem"}))
 }
