@@ -214,6 +214,20 @@ func TestOneSIMOneReference(t *testing.T) {
 	}
 }
 
+// TestOnePartNeedsNoReference: whatever reference comes with it, first and again.
+func TestOnePartNeedsNoReference(t *testing.T) {
+	w := newWorldHere(t)
+	id := w.enqueue(text(1))
+	part := w.next().Part
+	for ref := 5; ref < 8; ref++ {
+		a := must[int64](t)(w.s.Submitting(w.tick(), Submit{Part: part, SIM: w.sim.ID, Modem: "office", Ref: ref}))
+		w.settle(Settle{Attempt: a, State: api.Queued, MR: -1, RetryAt: w.now, Error: refused})
+	}
+	if j := w.next(); j.Message != id || j.Ref != -1 || j.NextRef != 0 || j.Tries != 3 {
+		t.Errorf("job %+v", j)
+	}
+}
+
 // TestSIMMoves: the SIM of a message that has begun is put into another modem.
 func TestSIMMoves(t *testing.T) {
 	w := newWorldHere(t)

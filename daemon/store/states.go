@@ -128,8 +128,7 @@ func derive(parts []api.State, scheduled bool) api.State {
 	return api.Sent
 }
 
-// partState is how a part's state shows in the API; its message's state may be
-// another one.
+// messageEvents are appended when a message's state becomes these.
 var messageEvents = map[api.State]api.EventType{
 	api.Sent: api.EventSent, api.Delivered: api.EventDelivered, api.Failed: api.EventFailed, api.Unknown: api.EventUnknown,
 	api.Held: api.EventHeld, api.Expired: api.EventExpired, api.Cancelled: api.EventCancelled,

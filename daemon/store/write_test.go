@@ -59,8 +59,7 @@ func (s *Store) details(t *testing.T) (all []string) {
 func TestGroupCommit(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Store) {
 		commits := 0
-		mine := errors.New("mine")
-		ops := []func(*tx) error{noteOp("a"), func(t *tx) error { return errors.Join(noteOp("lost")(t), mine) }, noteOp("b")}
+		ops := []func(*tx) error{noteOp("a"), func(t *tx) error { return errors.Join(noteOp("lost")(t), errNotFound(1)) }, noteOp("b")}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -73,9 +72,10 @@ func TestGroupCommit(t *testing.T) {
 		}()
 		errs := s.together(ops)
 		<-done
-		if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], mine) && errs[1] == nil {
+		if errs[0] != nil || errs[2] != nil || errs[1] == nil {
 			t.Errorf("errors: %v", errs)
 		}
+		wantCode(t, errs[1], api.CodeNotFound)
 		if got := fmt.Sprint(s.details(t)); got != "[a b]" {
 			t.Errorf("committed %s, want [a b]", got)
 		}
