@@ -52,8 +52,9 @@ var generalCommands = map[string]command{
 	"^CURC": {test: "(0,1)", set: setCURC, vendor: true}, "^U2DIAG": vendor(remember("(0-255)")), "^USSDMODE": vendor(remember("(0,1)")),
 	"^BOOT":    {set: func(*exec) final { return resultOK }, vendor: true},
 	"^PORTSEL": vendor(remember("(0,1)")), "+ZOPRT": vendor(remember("(5,6)")), "+ZCDRUN": vendor(remember("(8,9)")), "#QSS": vendor(remember("(0-2)")),
-	"#REBOOT": {run: resetAfterOK, vendor: true}, "+QPOWD": {run: powerDown, set: powerDown, vendor: true},
-	"+CIND": {test: `("battchg",(0-5)),("signal",(0-5)),("service",(0,1)),("message",(0,1)),("call",(0,1)),("roam",(0,1)),("smsfull",(0,1))`, read: readCIND},
+	"#REBOOT": {run: resetAfterOK, vendor: true}, "+CRESET": {run: resetAfterOK, vendor: true}, "^RESET": {run: resetAfterOK, vendor: true},
+	"+QPOWD": {run: powerDown, set: powerDown, vendor: true},
+	"+CIND":  {test: `("battchg",(0-5)),("signal",(0-5)),("service",(0,1)),("message",(0,1)),("call",(0,1)),("roam",(0,1)),("smsfull",(0,1))`, read: readCIND},
 }
 
 func onOff(put func(*settings, bool)) command {

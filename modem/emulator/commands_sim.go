@@ -9,10 +9,11 @@ import (
 
 // simCommands are about the card (TS 27.007 5.6, 8.3, 8.18).
 var simCommands = map[string]command{
-	"+CPIN":   {read: readCPIN, set: setCPIN, testFunc: func(*exec) final { return resultOK }},
-	"+CPINR":  {run: readCPINR, set: readCPINR},
-	"^CPIN":   {read: readHuaweiCPIN, vendor: true},
-	"#PCT":    {run: readPCT, read: readPCT, vendor: true},
+	"+CPIN":  {read: readCPIN, set: setCPIN, testFunc: func(*exec) final { return resultOK }},
+	"+CPINR": {run: readCPINR, set: readCPINR},
+	"^CPIN":  {read: readHuaweiCPIN, vendor: true},
+	"#PCT":   {run: readPCT, read: readPCT, vendor: true},
+	"+SPIC":  {run: readSPIC, vendor: true}, "+QPINC": {set: setQPINC, vendor: true},
 	"+CLCK":   {test: `("SC","FD","PN")`, set: setCLCK},
 	"+CPWD":   {test: `("SC",8)`, set: setCPWD},
 	"+CIMI":   {run: func(x *exec) final { x.say(x.m.sim.IMSI); return resultOK }, testFunc: func(*exec) final { return resultOK }, sim: true},
@@ -96,6 +97,28 @@ func readPCT(x *exec) final {
 		left = s.pukLeft
 	}
 	x.sayf("#PCT: %d", left)
+	return resultOK
+}
+
+// readSPIC is SIMCom's: PIN, PUK, PIN2, PUK2.
+func readSPIC(x *exec) final {
+	if x.m.sim == nil {
+		return x.m.cmeError(10)
+	}
+	x.sayf("+SPIC: %d,%d,%d,%d", x.m.sim.pinLeft, x.m.sim.pukLeft, pinTries, pukTries)
+	return resultOK
+}
+
+// setQPINC is Quectel's, of the card's own PIN ("SC").
+func setQPINC(x *exec) final {
+	f := fields(x.args)
+	switch {
+	case x.m.sim == nil:
+		return x.m.cmeError(10)
+	case len(f) != 1 || f[0] != "SC":
+		return x.m.cmeError(50)
+	}
+	x.sayf(`+QPINC: "SC",%d,%d`, x.m.sim.pinLeft, x.m.sim.pukLeft)
 	return resultOK
 }
 

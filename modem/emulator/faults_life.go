@@ -7,11 +7,14 @@ import (
 
 // Family 10: what happens to a modem.
 
-// heard is what gets through of what the host wrote: nothing to a modem that sleeps, or is deaf to all but power.
+// heard is what gets through of what the host wrote: nothing to a modem that boots or sleeps.
 func (m *Modem) heard(b []byte) []byte {
 	now := time.Now()
 	idle := now.Sub(m.lastHeard)
 	m.lastHeard = now
+	if now.Before(m.hearsAt) {
+		return nil
+	}
 	if f := m.faults["life.sleep"]; f != nil && idle >= f.delay(5*time.Second) && m.hit("life.sleep") != nil {
 		return nil
 	}

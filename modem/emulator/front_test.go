@@ -120,12 +120,15 @@ func TestPromptOutlivesTheHost(t *testing.T) {
 func TestBoot(t *testing.T) {
 	bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
 		h := dial(t, n.NewModem(Config{Profile: "sim800", ColdStart: true}))
+		h.want("AT", "") // it does not hear yet
+		after(500 * time.Millisecond)
+		h.settle()
 		h.ok("ATE0", "AT+CMEE=1")
 		h.want("AT+CPIN?", "\r\n+CME ERROR: 14\r\n")
 		h.want("AT+CREG=1;+CREG?", "\r\n+CREG: 1,2\r\n"+okay)
 		<-time.After(4 * time.Second)
 		want := ""
-		for _, l := range []string{"RDY", "+CFUN: 1", "+CPIN: READY", "Call Ready", "SMS Ready"} {
+		for _, l := range []string{"+CFUN: 1", "+CPIN: READY", "Call Ready", "SMS Ready"} {
 			want += "\r\n" + l + "\r\n"
 		}
 		if got := strings.Replace(h.settle(), "\r\n+CREG: 1\r\n", "", 1); got != want {
@@ -230,6 +233,8 @@ func TestProfiles(t *testing.T) {
 		{"cinterion", "AT+CNMI=2,1,0,2,1", okay},
 		{"mbm", "AT+CSCA?", "\r\n+CSCA: \"\",129\r\n" + okay},
 		{"nokia", "AT+CPMS?", "\r\n+CPMS: ,,,,,,,,\r\n" + okay},
+		{"sim800", "AT+SPIC", "\r\n+SPIC: 3,10,3,10\r\n" + okay},
+		{"quectel-ec25", `AT+QPINC="SC"`, "\r\n+QPINC: \"SC\",3,10\r\n" + okay},
 		{"telit", "AT#QSS?", "\r\n#QSS: 0\r\n" + okay},
 	} {
 		bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
@@ -308,6 +313,21 @@ func TestRegistration(t *testing.T) {
 		h.want("AT+CSQ", "\r\n+CSQ: 99,99\r\n"+okay)
 		h.want("AT+CFUN=1", okay+"\r\n+CREG: 1,\"00C3\",\"0001E240\",2\r\n\r\n+CEREG: 1\r\n")
 		h.want("AT+COPS=3,2;+COPS?", "\r\n+COPS: 0,2,\"24201\",7\r\n"+okay)
+	})
+}
+
+// TestPowerOff: the line takes anything and answers nothing until there is power.
+func TestPowerOff(t *testing.T) {
+	bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
+		m := n.NewModem(Config{})
+		h := dial(t, m)
+		m.PowerOff()
+		for range inputLimit / 1024 * 2 {
+			h.write(strings.Repeat("U", 1024))
+		}
+		h.want("AT", "")
+		m.PowerOn()
+		h.want("AT", "AT\r"+okay)
 	})
 }
 

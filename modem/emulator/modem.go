@@ -31,6 +31,7 @@ type Config struct {
 	IMEI                     string
 	SMSC                     string // the service centre its card names; default the network's; "none" for none
 	NoSIM                    bool
+	Slots                    map[string]int // places in "SM", "ME", "SR", "BM"; default the profile's
 
 	LineSpeed int           // baud, 8N1; 0 is as fast as memory
 	Latency   time.Duration // from ^Z to +CMGS; half of it before the network has the message
@@ -62,6 +63,7 @@ type Modem struct {
 	powered bool
 	cpu     *cpu
 	simAt   time.Time // the card answers from then on
+	hearsAt time.Time // and the modem itself from then
 
 	set        settings
 	cfun       int
@@ -126,6 +128,7 @@ func (n *Network) NewModem(c Config) *Modem {
 	}
 	m := &Modem{n: n, cfg: c, prof: prof, rng: rand.New(rand.NewPCG(c.Seed, uint64(i))), reg: 1, cfun: 1,
 		vocabulary: vocabulary, faults: map[string]*fault{}, lastMR: 0xFF}
+	prof.capacity(c.Slots)
 	m.me, m.sr, m.bm = newMemory("ME", prof.Capacity["ME"]), newMemory("SR", prof.Capacity["SR"]), newMemory("BM", prof.Capacity["BM"])
 	n.modems = append(n.modems, m)
 	if !c.NoSIM {
@@ -175,15 +178,15 @@ func (m *Modem) open() (*port, error) {
 	return m.port, nil
 }
 
-// pluggedFor says why a write to p has nowhere to go.
-func (m *Modem) pluggedFor(p *port) error {
+// takes says whether there is power to hear a write to p, or why it can't be made.
+func (m *Modem) takes(p *port) (on bool, err error) {
 	m.n.mu.Lock()
 	defer m.n.mu.Unlock()
 	if m.port != p {
-		return ErrUnplugged
+		return false, ErrUnplugged
 	}
 	if p.leaving {
-		return nil
+		return m.powered, nil
 	}
 	if f := m.hit("life.write-blocks"); f != nil {
 		in := m.in
@@ -193,7 +196,7 @@ func (m *Modem) pluggedFor(p *port) error {
 			m.n.after(f.Delay, func() { in.setStuck(false) })
 		}
 	}
-	return nil
+	return m.powered, nil
 }
 
 // hostClosed is DTR going low.
@@ -315,6 +318,7 @@ func (m *Modem) start(cold bool) {
 		busy += f.delay(simBusy)
 	}
 	m.cardBusy(busy)
+	m.hearsAt = time.Now().Add(time.Duration(m.prof.DeafMS) * time.Millisecond)
 	for _, b := range m.prof.Boot {
 		m.n.after(time.Duration(b.AfterMS)*time.Millisecond, func() {
 			if m.powered && m.boots == boot {

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -39,6 +40,7 @@ type profile struct {
 	CNMAMissing bool // AT+CNMA is refused for +CDS
 
 	SIMBusyMS int // after a cold start
+	DeafMS    int // likewise, until it hears anything
 	Boot      []struct {
 		AfterMS int
 		Line    string
@@ -108,3 +110,6 @@ func (p *profile) knows(c command, text, name string) bool {
 	}
 	return !slices.Contains(p.Refuse, name) && !slices.Contains(p.Refuse, text)
 }
+
+// capacity puts what a modem's Config says over the profile's. The profile is the modem's own: every one is read anew.
+func (p *profile) capacity(slots map[string]int) { maps.Copy(p.Capacity, slots) }

@@ -73,6 +73,13 @@ func (n *Network) Record() []Submission {
 	return out
 }
 
+// Count is how many SUBMITs have been accepted: len(Record()) without the copying.
+func (n *Network) Count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.record)
+}
+
 // submit is the service centre's door. The lock is held.
 func (n *Network) submit(m *Modem, t *tpdu.TPDU, hostMR byte) (*submission, cause) {
 	s, why := n.consider(m, t, hostMR)
