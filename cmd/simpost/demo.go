@@ -78,6 +78,8 @@ type demo struct {
 	net   *emulator.Network
 	api   *api.Client
 	child *daemonProcess
+	tasks *errgroup.Group // all goroutines of the demo
+	after int64           // the daemon's last event before the story
 
 	mu    sync.Mutex // one line at a time
 	start time.Time
@@ -198,19 +200,19 @@ func (d *demo) run(ctx context.Context) error {
 	d.child = &daemonProcess{config: d.path("simpost.toml"), log: d.path("simpost.log"), say: d.say}
 
 	world, stop := context.WithCancel(context.WithoutCancel(ctx))
-	g, world := errgroup.WithContext(world)
+	d.tasks, world = errgroup.WithContext(world)
 	for _, m := range []*emulator.Modem{north, south} {
-		g.Go(func() error { return m.ServePTY(world, d.path(m.Name())) })
+		d.tasks.Go(func() error { return m.ServePTY(world, d.path(m.Name())) })
 	}
 	happenings := d.net.Watch(world) // from here on, before anything happens
-	g.Go(func() error { d.watchNetwork(happenings); return nil })
-	g.Go(func() error { return d.child.run(world) })
+	d.tasks.Go(func() error { d.watchNetwork(happenings); return nil })
+	d.tasks.Go(func() error { return d.child.run(world) })
 
 	story, cancel := context.WithCancelCause(ctx)
 	context.AfterFunc(world, func() { cancel(context.Cause(world)) })
 	err := d.tell(story, world)
 	stop()
-	if werr := g.Wait(); werr != nil {
+	if werr := d.tasks.Wait(); werr != nil {
 		return werr
 	}
 	return err
@@ -243,10 +245,7 @@ func (d *demo) tell(ctx, world context.Context) error {
 
 // ended prints the network's record, however the story ended.
 func (d *demo) ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		err = nil
-	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), resultLimit)
@@ -265,7 +264,8 @@ func (d *demo) becomeReady(ctx, world context.Context) error {
 	if err != nil {
 		return err
 	}
-	go d.watchDaemon(world, st.LastEvent)
+	d.after = st.LastEvent
+	d.tasks.Go(func() error { d.watchDaemon(world); return nil })
 	return d.until(ctx, func(context.Context) (bool, error) {
 		list, err := d.api.Modems(ctx)
 		for _, m := range list {
@@ -312,27 +312,36 @@ var errDone = errors.New("done")
 
 // until asks ok again after every event of the daemon, also through its death.
 func (d *demo) until(ctx context.Context, ok func(context.Context) (bool, error)) error {
-	st, err := d.api.Status(ctx)
-	if err != nil {
-		return err
-	}
-	if yes, err := ok(ctx); yes || err != nil {
-		return err
-	}
-	err = d.api.Events(ctx, st.LastEvent, true, func(api.Event) error {
+	look := func() error {
 		switch yes, err := ok(ctx); {
-		case err != nil && !gone(err):
-			return err
 		case yes:
 			return errDone
+		case err != nil && !gone(err):
+			return err
 		}
 		return nil
-	})
-	if errors.Is(err, errDone) {
-		return nil
 	}
-	return err
+	for {
+		err := look()
+		if err == nil {
+			err = d.api.Events(ctx, d.after, true, func(api.Event) error { return look() })
+		}
+		switch {
+		case errors.Is(err, errDone):
+			return nil
+		case !gone(err):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(reviveDelay):
+		}
+	}
 }
+
+// reviveDelay is how long to leave a daemon that was killed before asking it again.
+const reviveDelay = 100 * time.Millisecond
 
 // gone tells a daemon that stopped, which comes back, from one that refused.
 func gone(err error) bool {

@@ -57,8 +57,8 @@ func networkLine(e emulator.Event, s emulator.Submission) string {
 }
 
 // watchDaemon tells the daemon's events, and shows what was received.
-func (d *demo) watchDaemon(ctx context.Context, after int64) {
-	_ = d.api.Events(ctx, after, true, func(e api.Event) error {
+func (d *demo) watchDaemon(ctx context.Context) {
+	_ = d.api.Events(ctx, d.after, true, func(e api.Event) error {
 		d.say("daemon", "%s", storyLine(e))
 		if e.Type == api.EventReceived {
 			if m, err := d.api.Get(ctx, e.Message); err == nil && m.Text != nil {
