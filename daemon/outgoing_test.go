@@ -263,6 +263,17 @@ func TestHungModemSlowsNoOther(t *testing.T) {
 	})
 }
 
+// A modem that answers nothing but a restart is told to restart.
+func TestDeafModemIsRestarted(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		fault(w, w.modems["a"], "life.deaf", 0)
+		id := w.send(text("+4791000001", "hello"))
+		w.becomes(id, api.Delivered, time.Hour)
+	})
+}
+
 // A full disk: 507, nothing lost, and it recovers by itself.
 func TestFullDisk(t *testing.T) {
 	if os.Getuid() != 0 {

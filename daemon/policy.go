@@ -125,6 +125,7 @@ var suspicious = map[int]bool{8: true, 10: true, 21: true, 28: true, 29: true, 3
 type streak struct {
 	failures int
 	stuck    int // of those, the ones whose modem stopped answering
+	silent   int // and those whose modem did not begin to
 }
 
 // note adds a session that lasted for d and ended in code.
@@ -136,9 +137,21 @@ func (s *streak) note(code api.ConditionCode, d time.Duration) {
 	switch code {
 	case api.CondStuck:
 		s.stuck++
+	case api.CondSilent:
+		s.silent++
 	case api.CondRebooted:
 		s.stuck = 0
 	}
+}
+
+// wantsKick says that the modem is to be told to restart without being heard:
+// once for each row of silent starts.
+func (s *streak) wantsKick() bool {
+	if s.silent < resetAfter {
+		return false
+	}
+	s.silent = 0
+	return true
 }
 
 // wantsReset says that opening the port again did not help often enough.

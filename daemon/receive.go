@@ -16,8 +16,9 @@ import (
 // drain empties every memory of the modem. A message that can't be kept stays
 // where it is and is read again at the next poll.
 func (s *session) drain(ctx context.Context) error {
-	s.listDue, s.left = false, map[string]int{}
-	stored, err := s.m.List(ctx)
+	hints := s.hints
+	s.listDue, s.hints, s.left = false, nil, map[string]int{}
+	stored, err := s.m.List(ctx, hints...)
 	for _, st := range stored {
 		gone, err := s.keepAndDelete(ctx, st)
 		if err != nil {

@@ -19,8 +19,9 @@ import (
 // modem. The supervisor opens it again. One goroutine runs it, and nothing else
 // touches the modem.
 
-// statusEvery is how many polls lie between two looks at registration and signal.
-const statusEvery = 40
+// glanceEvery is how many polls it takes until one of them asks for registration,
+// operator or signal instead: an idle modem gets one command a poll.
+const glanceEvery = 10
 
 var (
 	errRebooted   = errors.New("the modem restarted by itself")
@@ -37,8 +38,9 @@ type session struct {
 	lane *lane
 
 	status     modem.Status
-	sending    bool // the lane has joined the queue
-	listDue    bool // a sweep is wanted now
+	sending    bool     // the lane has joined the queue
+	listDue    bool     // a sweep is wanted now
+	hints      []string // memories it is about; none: all of them
 	unreadable bool
 	full       bool
 	paused     time.Time // nothing is sent before
@@ -79,7 +81,8 @@ func (s *session) begin(ctx context.Context) error {
 	s.lane = &lane{name: s.cfg.Name, sim: sim.ID, waker: make(chan struct{}, 1)}
 	s.d.board.identify(s.cfg.Name, id, set)
 	s.log.Info("modem is up", "manufacturer", id.Manufacturer, "model", id.Model, "profile", set.Profile, "indications", set.CNMI)
-	s.listDue, s.nextSweep = true, time.Now().Add(s.d.cfg.Receive.Sweep)
+	s.sweepAll()
+	s.nextSweep = time.Now().Add(s.d.cfg.Receive.Sweep)
 	s.nextPoll = time.Now().Add(s.d.cfg.Receive.Poll)
 	if err := s.d.store.Quarantine(time.Now(), sim.ID, time.Now().Add(s.d.quarantine())); err != nil {
 		return fmt.Errorf("start the quarantine: %w", err)
@@ -178,9 +181,10 @@ func (s *session) news(ctx context.Context) error {
 	if taken.SIM {
 		return s.checkSIM(ctx)
 	}
-	if len(taken.Memories) > 0 || len(taken.Full) > 0 || taken.Missed > 0 {
-		s.listDue = true
+	if len(taken.Full) > 0 || taken.Missed > 0 {
+		s.sweepAll()
 	}
+	s.sweep(taken.Memories...)
 	if taken.Network {
 		return s.look(ctx)
 	}
@@ -194,12 +198,18 @@ func (s *session) evidence(e modem.Evidence) error {
 		for _, attempt = range s.open {
 		}
 	}
-	if attempt == 0 || e.MR < 0 {
+	settle := store.Settle{Attempt: attempt, State: api.Submitted, MR: e.MR, Evidence: "a late answer of the modem"}
+	refusal := e.Refusal()
+	switch {
+	case attempt == 0 || e.MR < 0 && refusal == nil:
 		return nil
+	case refusal != nil:
+		v := afterSend(s.d.cfg.Send, refusal, 0, time.Now())
+		v.settle.Attempt, v.settle.Evidence = attempt, settle.Evidence
+		settle = v.settle
 	}
 	maps.DeleteFunc(s.open, func(_ uint64, a int64) bool { return a == attempt })
-	return s.storeResult(s.d.store.Evidence(time.Now(), attempt, store.Settle{Attempt: attempt, State: api.Submitted,
-		MR: e.MR, Evidence: "a late answer of the modem"}))
+	return s.storeResult(s.d.store.Evidence(time.Now(), attempt, settle))
 }
 
 // checkSIM looks again at a SIM that the modem says has changed: a pulled card
@@ -220,31 +230,43 @@ func (s *session) poll(ctx context.Context) error {
 	now := time.Now()
 	s.nextPoll = now.Add(s.d.cfg.Receive.Poll)
 	s.polls++
-	if !s.sending || s.polls%statusEvery == 0 {
+	if !s.sending {
 		if err := s.look(ctx); err != nil {
 			return err
 		}
+	} else if s.polls%glanceEvery == 0 {
+		return s.glance(ctx)
 	}
 	counts, err := s.m.Counts(ctx)
 	if err != nil {
 		return fmt.Errorf("poll: %w", err)
 	}
 	s.d.board.answered(s.cfg.Name, time.Now(), counts)
-	s.full = full(counts)
-	if s.arrived(counts) || s.full {
-		s.listDue = true
-	}
+	s.sweep(s.arrived(counts)...)
 	if !now.Before(s.nextSweep) {
-		s.listDue, s.nextSweep = true, now.Add(s.d.cfg.Receive.Sweep)
+		s.nextSweep = now.Add(s.d.cfg.Receive.Sweep)
+		s.sweepAll()
 		return s.rearm(ctx)
 	}
 	s.show()
 	return nil
 }
 
+// sweep asks for the named memories to be read; sweepAll for every memory.
+func (s *session) sweep(memories ...string) {
+	if len(memories) > 0 && (!s.listDue || len(s.hints) > 0) {
+		s.listDue, s.hints = true, append(s.hints, memories...)
+	}
+}
+
+func (s *session) sweepAll() { s.listDue, s.hints = true, nil }
+
 // rearm asks whether the modem still announces what arrives: it may have stopped
 // without a word (TS 27.005 3.4.1).
 func (s *session) rearm(ctx context.Context) error {
+	if err := s.m.Ping(ctx); err != nil { // first: Rearm would mend what shows a reboot
+		return fmt.Errorf("hourly check: %w", err)
+	}
 	lost, err := s.m.Rearm(ctx)
 	if lost {
 		s.log.Warn("the modem had stopped announcing messages")
@@ -255,25 +277,42 @@ func (s *session) rearm(ctx context.Context) error {
 	return nil
 }
 
-// arrived says whether a memory holds more than what a sweep left there, and not
-// what it held at the last poll: some modems count messages that nobody can read.
-func (s *session) arrived(counts []modem.MemoryCount) bool {
-	news := false
+// arrived names the memories that hold more than what a sweep left there, and
+// not what they held at the last poll: some modems count messages that nobody can
+// read. A full memory is read at every poll.
+func (s *session) arrived(counts []modem.MemoryCount) []string {
+	var news []string
+	s.full = false
 	for _, c := range counts {
-		if c.Used > s.left[c.Memory] && c.Used != s.used[c.Memory] {
-			news = true
+		full := c.Total > 0 && c.Used >= c.Total
+		s.full = s.full || full
+		if full || c.Used > s.left[c.Memory] && c.Used != s.used[c.Memory] {
+			news = append(news, c.Memory)
 		}
 		s.used[c.Memory] = c.Used
 	}
 	return news
 }
 
-// look reads registration and signal, and joins or leaves the queue by them.
+// look reads registration and signal; glance reads one of them.
 func (s *session) look(ctx context.Context) error {
 	st, err := s.m.Status(ctx)
 	if err != nil {
-		return fmt.Errorf("ask for the status: %w", err)
+		return err
 	}
+	return s.seen(st)
+}
+
+func (s *session) glance(ctx context.Context) error {
+	st, err := s.m.Glance(ctx)
+	if err != nil {
+		return err
+	}
+	return s.seen(st)
+}
+
+// seen joins or leaves the queue by what the network says.
+func (s *session) seen(st modem.Status) error {
 	s.status = st
 	s.d.board.status(s.cfg.Name, time.Now(), st)
 	able := st.CanSend && s.m.Settings().SMSC != ""
@@ -331,14 +370,4 @@ func (s *session) storeResult(err error) error {
 		return fmt.Errorf("record: %w", err)
 	}
 	return nil
-}
-
-// full says whether a memory has no free slot.
-func full(counts []modem.MemoryCount) bool {
-	for _, c := range counts {
-		if c.Total > 0 && c.Used >= c.Total {
-			return true
-		}
-	}
-	return false
 }

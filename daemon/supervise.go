@@ -26,7 +26,7 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 	var row streak
 	for ctx.Err() == nil {
 		start := time.Now()
-		err := d.attend(ctx, mc, row.wantsReset())
+		err := d.attend(ctx, mc, &row)
 		if ctx.Err() != nil {
 			break
 		}
@@ -42,10 +42,14 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 }
 
 // attend opens the device and the modem and works with it until it fails.
-func (d *Daemon) attend(ctx context.Context, mc configs.Modem, reset bool) error {
+func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) error {
 	port, err := d.open(hw.Port{Path: mc.Device, Baud: mc.Baud})
 	if err != nil {
 		return err
+	}
+	if row.wantsKick() {
+		d.log.Warn("telling the modem to restart, though it says nothing", "modem", mc.Name)
+		return errors.Join(errRebooted, modem.Kick(ctx, port))
 	}
 	d.setCondition(mc.Name, api.CondStarting, nil)
 	m, err := modem.Open(ctx, port, d.modemConfig(mc))
@@ -53,7 +57,7 @@ func (d *Daemon) attend(ctx context.Context, mc configs.Modem, reset bool) error
 		return err
 	}
 	defer m.Close()
-	if reset {
+	if row.wantsReset() {
 		d.log.Warn("restarting the modem", "modem", mc.Name)
 		return errors.Join(errRebooted, m.Reset(ctx))
 	}

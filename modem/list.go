@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Stored is one slot of a memory. An entry that can't be decoded is here like any other.
@@ -33,16 +34,37 @@ func (m *Modem) Counts(ctx context.Context) ([]MemoryCount, error) {
 	return counts, nil
 }
 
-// List sweeps every physical memory. Its error names the memory that could not be read; what was read before is returned
-// with it and is good. Where CMGL lies (refused, silent, or fewer entries than CPMS counts) the slots are read one by one.
-func (m *Modem) List(ctx context.Context) ([]Stored, error) {
+// List reads what is in the physical memories: all of them, or, with hints, the ones that are named or counted as not
+// empty, and all of them again if nothing is there, because modems name the wrong one. An empty hint names none. Its error
+// names the memory that could not be read; what was read before is returned with it and is good. Where CMGL lies
+// (refused, silent, or fewer entries than CPMS counts) the slots are read one by one.
+func (m *Modem) List(ctx context.Context, hints ...string) ([]Stored, error) {
 	counts, err := m.Counts(ctx)
 	if err != nil && !refused(err) {
 		return nil, err
 	}
+	if len(hints) == 0 || slices.Contains(hints, "") {
+		return m.listIn(ctx, m.set.Memories, counts)
+	}
+	all, err := m.listIn(ctx, m.likely(hints, counts), counts)
+	if len(all) == 0 && err == nil {
+		return m.listIn(ctx, m.set.Memories, counts)
+	}
+	return all, err
+}
+
+// likely are the memories that are hinted at or not empty.
+func (m *Modem) likely(hints []string, counts []MemoryCount) []string {
+	return slices.DeleteFunc(slices.Clone(m.set.Memories), func(mem string) bool {
+		used, _ := countOf(counts, mem)
+		return used == 0 || used < 0 && !slices.Contains(hints, mem)
+	})
+}
+
+func (m *Modem) listIn(ctx context.Context, mems []string, counts []MemoryCount) ([]Stored, error) {
 	var all []Stored
 	var errs []error
-	for _, mem := range inFront(m.set.Memories, m.mems[0]) {
+	for _, mem := range inFront(mems, m.mems[0]) {
 		got, err := m.sweep(ctx, mem, counts)
 		all = append(all, got...)
 		if err != nil {

@@ -93,6 +93,9 @@ type Modem struct {
 	set     Settings
 	news    *news
 
+	status Status // as last seen
+	looked int    // questions Glance has asked
+
 	mems     [3]string       // CPMS in force, "" where not known
 	told     bool            // mems are CPMS?'s own words, and nothing was set since
 	arity    int             // how many memories AT+CPMS= takes on this modem

@@ -22,26 +22,58 @@ type Status struct {
 
 // Status asks for SIM, registration, operator and signal. What is refused is left unknown; the error is the port's.
 func (m *Modem) Status(ctx context.Context) (Status, error) {
-	var s Status
+	m.status = Status{}
 	var err error
-	if s.SIM, err = m.pinState(ctx); isCME(err, 10) || isCMS(err, 310) {
-		s.SIM = "NOT INSERTED"
+	if m.status.SIM, err = m.pinState(ctx); isCME(err, 10) || isCMS(err, 310) {
+		m.status.SIM = "NOT INSERTED"
 	}
-	access := m.registered(ctx, &s)
-	if v, err := m.query(ctx, "+COPS?", "+COPS"); err == nil {
-		name, told := parseOperator(v)
-		s.Operator = name
-		if told >= 0 {
-			access = told
-		}
+	for range looks {
+		m.look(ctx)
 	}
-	s.Access = nameOf(accessNames, access)
-	s.Signal = m.signal(ctx)
-	s.Bars = bars(s.Signal)
+	return m.status, m.statusError(ctx)
+}
+
+// Glance is Status for an idle modem: it asks one question, the next of registration, operator and signal, and returns
+// what Status and it have learnt so far.
+func (m *Modem) Glance(ctx context.Context) (Status, error) {
+	m.look(ctx)
+	return m.status, m.statusError(ctx)
+}
+
+// looks is how many questions look takes turns with.
+const looks = 3
+
+func (m *Modem) look(ctx context.Context) {
+	s := &m.status
+	switch m.looked % looks {
+	case 0:
+		s.Access = nameOf(accessNames, m.registered(ctx, s))
+	case 1:
+		m.operator(ctx, s)
+	case 2:
+		s.Signal = m.signal(ctx)
+		s.Bars = bars(s.Signal)
+	}
+	m.looked++
+}
+
+func (m *Modem) operator(ctx context.Context, s *Status) {
+	v, err := m.query(ctx, "+COPS?", "+COPS")
+	if err != nil {
+		return
+	}
+	name, access := parseOperator(v)
+	s.Operator = name
+	if access >= 0 {
+		s.Access = nameOf(accessNames, access)
+	}
+}
+
+func (m *Modem) statusError(ctx context.Context) error {
 	if err := m.gone(ctx); err != nil {
-		return s, fmt.Errorf("ask for the status: %w", err)
+		return fmt.Errorf("ask for the status: %w", err)
 	}
-	return s, nil
+	return nil
 }
 
 // registered fills in the domain that serves best: an LTE modem may tell only CEREG, an old one only CREG.

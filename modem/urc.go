@@ -45,6 +45,16 @@ type Evidence struct {
 	Line string
 }
 
+// Refusal is what a late +CMS ERROR says of the message, nil where it proves nothing.
+func (e Evidence) Refusal() *SendError {
+	code := atcmd.CMSError(e.Code)
+	late := &atcmd.ExecError{Seq: e.Seq, Verb: "+CMGS", Sent: true, Submitted: true, Err: code}
+	if e.Code < 0 || e.MR >= 0 || atcmd.Ambiguous(late) {
+		return nil
+	}
+	return &SendError{Outcome: Rejected, Class: classes[code.Class()], Code: e.Code, MR: -1, Seq: e.Seq, Err: late}
+}
+
 // news gathers the URCs. It has the one goroutine of this package: Wake must be woken by a line that comes while nobody
 // calls, and atcmd's channel must be emptied during a CMGS of three minutes, or evidence would be dropped there. The
 // goroutine ends with the conversation; Close joins it.
