@@ -128,11 +128,15 @@ type streak struct {
 	silent   int // and those whose modem did not begin to
 }
 
-// note adds a session that lasted for d and ended in code.
-func (s *streak) note(code api.ConditionCode, d time.Duration) {
+// worked ends the row if a session worked for a good while.
+func (s *streak) worked(d time.Duration) {
 	if d >= goodWhile {
 		*s = streak{}
 	}
+}
+
+// note adds a session that ended in code.
+func (s *streak) note(code api.ConditionCode) {
 	s.failures++
 	switch code {
 	case api.CondStuck:

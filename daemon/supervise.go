@@ -25,13 +25,12 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 	log := d.log.With("modem", mc.Name)
 	var row streak
 	for ctx.Err() == nil {
-		start := time.Now()
 		err := d.attend(ctx, mc, &row)
 		if ctx.Err() != nil {
 			break
 		}
 		code := conditionOf(err)
-		row.note(code, time.Since(start))
+		row.note(code)
 		delay := reopenDelay(code, row.failures)
 		log.Warn("session ended", "condition", code, "error", err, "again_in", delay)
 		d.setCondition(mc.Name, code, err)
@@ -61,8 +60,11 @@ func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) erro
 		d.log.Warn("restarting the modem", "modem", mc.Name)
 		return errors.Join(errRebooted, m.Reset(ctx))
 	}
+	up := time.Now()
 	s := &session{d: d, cfg: mc, m: m, log: d.log.With("modem", mc.Name)}
-	return s.run(ctx)
+	err = s.run(ctx)
+	row.worked(time.Since(up))
+	return err
 }
 
 // await waits before the next try: for the device to appear, or for delay.

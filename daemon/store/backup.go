@@ -16,7 +16,7 @@ import (
 // on, readable by its owner only. It does not overwrite: CodeConflict. A copy
 // that was not finished is removed.
 func (s *Store) Backup(ctx context.Context, path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|unix.O_NOFOLLOW, fileMode)
 	if errors.Is(err, os.ErrExist) {
 		e := api.Errorf(api.CodeConflict, "%s exists, and a backup overwrites nothing", path)
 		e.Hint = "name a new file"

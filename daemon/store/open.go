@@ -23,6 +23,7 @@ const (
 	cachedQueries = 128     // prepared statements kept by a connection
 	readerCache   = 512     // KiB of pages a reader keeps
 	walLimit      = 4 << 20 // octets the write-ahead log keeps after a burst
+	fileMode      = 0o600   // messages are nobody else's business
 )
 
 // Store is an open database. It is safe for use by any number of goroutines.
@@ -71,6 +72,9 @@ func (s *Store) open() error {
 	}
 	if err := probe(s.path); err != nil {
 		return err
+	}
+	if err := os.Chmod(s.path, fileMode); err != nil { // it is ours: narrow what someone widened
+		return openError(err)
 	}
 	if err := s.connect(); err != nil {
 		return err
@@ -204,7 +208,7 @@ func refuseLink(path string) error {
 // lockFile takes the lock that keeps a second daemon out. The file stays: taking
 // it away would let two daemons lock two files of one name.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, fileMode)
 	if err != nil {
 		return nil, openError(err)
 	}
@@ -221,16 +225,15 @@ func lockFile(path string) (*os.File, error) {
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
 
-// createFile makes an empty file that only we may read, or narrows the old one's mode.
-// SQLite gives -wal and -shm the same mode.
+// createFile makes an empty file where there is none. SQLite gives -wal and -shm
+// its mode.
 func createFile(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, fileMode)
 	if err != nil {
 		return openError(err)
 	}
-	defer f.Close()
-	if err := f.Chmod(0o600); err != nil {
-		return fmt.Errorf("open the database: %w", err)
+	if err := f.Close(); err != nil {
+		return openError(err)
 	}
 	return syncDir(filepath.Dir(path))
 }

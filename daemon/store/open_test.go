@@ -100,11 +100,15 @@ func TestRefusedFilesAreLeftAlone(t *testing.T) {
 	db := must[*sql.DB](t)(sql.Open("sqlite3", path))
 	must[sql.Result](t)(db.Exec(`CREATE TABLE inbox (id INTEGER)`))
 	ok(t, db.Close())
+	ok(t, os.Chmod(path, 0o640))
 	before := must[[]byte](t)(os.ReadFile(path))
 	_, err := Open(path)
 	wantCode(t, err, api.CodeDatabaseNotOurs)
 	if after := must[[]byte](t)(os.ReadFile(path)); string(after) != string(before) {
 		t.Error("the file was changed")
+	}
+	if info := must[os.FileInfo](t)(os.Stat(path)); info.Mode().Perm() != 0o640 {
+		t.Errorf("its mode is %v now", info.Mode().Perm())
 	}
 }
 
