@@ -307,47 +307,15 @@ func (d *demo) untilSettled(ctx context.Context, id string) error {
 	})
 }
 
-// errDone ends a stream of events from inside.
-var errDone = errors.New("done")
-
-// until asks ok again after every event of the daemon, also through its death.
+// until asks ok after every event of the daemon, also through its death.
 func (d *demo) until(ctx context.Context, ok func(context.Context) (bool, error)) error {
-	look := func() error {
-		switch yes, err := ok(ctx); {
-		case yes:
+	return untilDone(ctx, d.api, d.after, func(*api.Event) error {
+		yes, err := ok(ctx)
+		if yes {
 			return errDone
-		case err != nil && !gone(err):
-			return err
 		}
-		return nil
-	}
-	for {
-		err := look()
-		if err == nil {
-			err = d.api.Events(ctx, d.after, true, func(api.Event) error { return look() })
-		}
-		switch {
-		case errors.Is(err, errDone):
-			return nil
-		case !gone(err):
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(reviveDelay):
-		}
-	}
-}
-
-// reviveDelay is how long to leave a daemon that was killed before asking it again.
-const reviveDelay = 100 * time.Millisecond
-
-// gone tells a daemon that stopped, which comes back, from one that refused.
-func gone(err error) bool {
-	var refused *api.Error
-	return errors.As(err, &refused) &&
-		(refused.Code == api.CodeDaemonNotRunning || refused.Code == api.CodeUnavailable)
+		return err
+	})
 }
 
 // say prints a line of the story.

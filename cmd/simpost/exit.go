@@ -68,6 +68,9 @@ func complain(w io.Writer, err error, asJSON bool) {
 	}
 	problem := problemOf(err)
 	if asJSON {
+		if problem.Code == "" {
+			problem.Code = ownCode(err)
+		}
 		_ = json.NewEncoder(w).Encode(problem)
 		return
 	}
@@ -83,6 +86,22 @@ func complain(w io.Writer, err error, asJSON bool) {
 	if problem.Hint != "" {
 		fmt.Fprintf(w, "simpost: hint: %s\n", clean(problem.Hint))
 	}
+}
+
+// The codes of what no daemon has refused.
+const (
+	codeUsage  api.Code = "usage"
+	codeFailed api.Code = "failed"
+)
+
+func ownCode(err error) api.Code {
+	switch status(err) {
+	case exitUsage:
+		return codeUsage
+	case exitUnknown:
+		return api.CodeOutcomeUnknown
+	}
+	return codeFailed
 }
 
 // problemOf finds what the daemon said in err, under what the verb added to it.

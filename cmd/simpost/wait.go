@@ -25,46 +25,69 @@ func (a *app) newWaiter(ctx context.Context, c *api.Client, goal string) (*waite
 	return &waiter{app: a, c: c, goal: api.State(goal), after: st.LastEvent}, nil
 }
 
-// errAllSettled ends the event stream from inside.
-var errAllSettled = errors.New("all settled")
+// errDone ends a stream of events from inside.
+var errDone = errors.New("done")
 
-// wait ends when every message is where it was to go, or can't get there.
+// reviveDelay is how long to leave a daemon that went away before asking it again.
+const reviveDelay = 250 * time.Millisecond
+
+// untilDone calls look, and again after every event that follows the one numbered
+// after, until it answers errDone. A daemon that goes away is waited for; then look
+// is called without an event.
+func untilDone(ctx context.Context, c *api.Client, after int64, look func(*api.Event) error) error {
+	for {
+		err := look(nil)
+		if err == nil {
+			err = c.Events(ctx, after, true, func(e api.Event) error { return look(&e) })
+		}
+		switch {
+		case errors.Is(err, errDone):
+			return nil
+		case !gone(err):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(reviveDelay):
+		}
+	}
+}
+
+// gone tells a daemon that stopped, and may come back, from one that refused.
+func gone(err error) bool {
+	var refused *api.Error
+	return errors.As(err, &refused) &&
+		(refused.Code == api.CodeDaemonNotRunning || refused.Code == api.CodeUnavailable)
+}
+
+// wait ends when every message is where it was to go, or can't get there, or when
+// ctx ends. Whatever goes wrong, the daemon has the messages: failing here says
+// nothing about them.
 func (w *waiter) wait(ctx context.Context, messages []api.Message) error {
 	open := map[string]api.State{}
 	for _, m := range messages {
 		open[m.ID] = m.State
 	}
-	err := w.follow(ctx, open)
-	if err != nil && !errors.Is(err, errAllSettled) && ctx.Err() == nil {
-		return fmt.Errorf("wait: %w", err)
+	err := untilDone(ctx, w.c, w.after, func(e *api.Event) error { return w.look(ctx, e, open) })
+	if err != nil && ctx.Err() == nil {
+		fmt.Fprintf(w.app.err, "simpost: the waiting ended: %s\n", clean(err.Error()))
 	}
 	return w.result(context.WithoutCancel(ctx), messages)
 }
 
-// follow reads events until open is empty.
-func (w *waiter) follow(ctx context.Context, open map[string]api.State) error {
-	if err := w.look(ctx, open); err != nil || len(open) == 0 {
-		return err
-	}
-	return w.c.Events(ctx, w.after, true, func(e api.Event) error {
-		if _, ours := open[e.Message]; !ours {
-			return nil
-		}
-		if err := w.lookAt(ctx, e.Message, open); err != nil {
-			return err
-		}
-		if len(open) == 0 {
-			return errAllSettled
-		}
-		return nil
-	})
-}
-
-func (w *waiter) look(ctx context.Context, open map[string]api.State) error {
+// look asks for the message that the event is about, or for all that are open.
+func (w *waiter) look(ctx context.Context, e *api.Event, open map[string]api.State) error {
 	for id := range open {
+		if e != nil && e.Message != id {
+			continue
+		}
 		if err := w.lookAt(ctx, id, open); err != nil {
 			return err
 		}
+	}
+	if len(open) == 0 {
+		return errDone
 	}
 	return nil
 }
