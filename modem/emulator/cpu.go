@@ -14,7 +14,7 @@ const (
 
 // Limits of what the host may say at once.
 const (
-	lineLimit    = 2048 // of a command line; a longer one is an ERROR
+	lineLimit    = 2048 // of a command line; the rest is cut off
 	payloadLimit = 4096 // after a prompt
 )
 

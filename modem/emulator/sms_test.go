@@ -465,3 +465,25 @@ func TestCommandMessage(t *testing.T) {
 		}
 	})
 }
+
+// TestFullOfReports: reports that find no room do not keep messages away.
+func TestFullOfReports(t *testing.T) {
+	bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
+		m := n.NewModem(Config{Slots: map[string]int{"SR": 1}})
+		p := n.NewPhone(PhoneConfig{})
+		h := dial(t, m)
+		h.ok("ATE0", "AT+CNMI=2,1,0,2,0")
+		h.submit(p.Number(), "a")
+		if got := h.submit(p.Number(), "b"); strings.Contains(got, "+CDSI") {
+			t.Errorf("the second report has room: %q", got)
+		}
+		p.Send(m.Number(), "hi")
+		if got := h.settle(); got != "\r\n+CMTI: \"SM\",1\r\n" {
+			t.Errorf("the message: %q", got)
+		}
+		h.ok(`AT+CPMS="SR"`)
+		if got := h.say("AT+CMGD=1"); got != okay+"\r\n+CDSI: \"SR\",1\r\n" {
+			t.Errorf("the second report, when there is room: %q", got)
+		}
+	})
+}

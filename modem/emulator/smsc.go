@@ -82,28 +82,36 @@ func (n *Network) Count() int {
 
 // submit is the service centre's door. The lock is held.
 func (n *Network) submit(m *Modem, t *tpdu.TPDU, hostMR byte) (*submission, cause) {
-	s, why := n.consider(m, t, hostMR)
+	to := n.subscriber(t.DA.Number())
+	s, deliver, why := n.consider(m, t, hostMR)
+	switch {
+	case why != accepted:
+	case s.RD && to.holds(s):
+		why = duplicateSM
+	case len(n.record) >= recordLimit || len(to.queue) >= queueLimit:
+		why = congestion
+	case deliver == nil: // a command: accepted, but not a message
+		return s, accepted
+	}
 	if why != accepted {
 		n.event(Event{Kind: Rejected, Modem: m.cfg.Name, Number: t.DA.Number(), Detail: fmt.Sprintf("cause %d", why)})
 		return nil, why
 	}
-	if t.SmsType() == tpdu.SmsCommand { // accepted, but not a message
-		return s, accepted
-	}
 	n.record = append(n.record, s)
 	n.event(Event{Kind: Accepted, Modem: s.Modem, Number: s.To, Submission: s.Seq,
 		Detail: fmt.Sprintf("mr %d, part %d of %d", s.MR, s.Part, s.Total)})
+	n.enqueue(to, to.bend(&item{tpdu: deliver, sub: s})...)
 	return s, accepted
 }
 
-func (n *Network) consider(m *Modem, t *tpdu.TPDU, hostMR byte) (*submission, cause) {
+// consider reads a SUBMIT and makes the DELIVER its recipient will get; an SMS-COMMAND has none.
+func (n *Network) consider(m *Modem, t *tpdu.TPDU, hostMR byte) (s *submission, deliver []byte, why cause) {
 	raw, err := t.MarshalBinary()
 	if err != nil {
-		return nil, protocolError
+		return nil, nil, protocolError
 	}
-	to := n.subscriber(t.DA.Number())
 	now := n.now()
-	s := &submission{tpdu: t, sender: m.sim, scts: now}
+	s = &submission{tpdu: t, sender: m.sim, scts: now}
 	s.Submission = Submission{Seq: len(n.record) + 1, At: time.Now(), Modem: m.cfg.Name, IMSI: m.sim.IMSI, From: m.sim.Number,
 		To: t.DA.Number(), MR: t.MR, HostMR: hostMR, TPDU: raw, Text: textOf(t), Total: 1, Part: 1,
 		RD: t.FirstOctet&tpdu.FoRD != 0, SRR: t.FirstOctet&tpdu.FoSRR != 0, PID: t.PID, DCS: byte(t.DCS),
@@ -114,21 +122,13 @@ func (n *Network) consider(m *Modem, t *tpdu.TPDU, hostMR byte) (*submission, ca
 	if a, _ := t.Alphabet(); a == tpdu.Alpha8Bit {
 		s.Data = t.UD
 	}
-	switch {
-	case s.RD && to.holds(s):
-		return nil, duplicateSM
-	case len(n.record) >= recordLimit || len(to.queue) >= queueLimit:
-		return nil, congestion
-	}
 	if t.SmsType() == tpdu.SmsCommand {
-		return s, accepted
+		return s, nil, accepted
 	}
-	d, err := deliverOf(t, m.sim.Number, now)
-	if err != nil {
-		return nil, protocolError
+	if deliver, err = deliverOf(t, m.sim.Number, now); err != nil {
+		return nil, nil, protocolError
 	}
-	n.enqueue(to, to.bend(&item{tpdu: d, sub: s})...)
-	return s, accepted
+	return s, deliver, accepted
 }
 
 // answeredNow lets the reports out that waited for the host to have its +CMGS.
@@ -199,6 +199,7 @@ type item struct {
 	due     time.Time
 	expires time.Time
 	tried   bool
+	why     cause // it was refused the last time
 }
 
 func (n *Network) subscriber(number string) *subscriber {
@@ -262,10 +263,10 @@ func (n *Network) pump(s *subscriber) {
 		}
 		n.attempt(s, it)
 		if len(s.queue) > i && s.queue[i] == it {
-			if !s.full || it.report {
+			if it.why != memoryCapacity {
 				return
 			}
-			i++
+			i++ // what goes elsewhere may find room
 		}
 	}
 }
@@ -316,7 +317,9 @@ func (n *Network) attemptSIM(s *subscriber, it *item) {
 			}
 			n.settle(it.sub, 0x00, true)
 		}
-		n.after(0, func() { n.pump(s) })
+		if len(s.queue) > 0 {
+			n.after(0, func() { n.pump(s) })
+		}
 	})
 }
 
@@ -329,6 +332,7 @@ func (s *submission) seq() int {
 
 // failed keeps the message for later: a retry is due, and memory-full waits for the modem's word as well.
 func (n *Network) failed(s *subscriber, it *item, why cause) {
+	it.why = why
 	if why == memoryCapacity && !it.report {
 		s.full = true
 	}
