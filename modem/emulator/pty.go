@@ -54,7 +54,7 @@ func (n *Network) isClosed() bool {
 	return n.closed
 }
 
-// serveTerminal serves one host after the other until the modem is unplugged (nil) or ctx ends.
+// serveTerminal serves one host after the other until the modem is unplugged (nil), ctx ends, or another terminal is needed.
 func (m *Modem) serveTerminal(ctx context.Context, t *terminal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -77,7 +77,7 @@ func (m *Modem) serveTerminal(ctx context.Context, t *terminal) error {
 			return err
 		}
 		pump(ctx, p, t.master)
-		if !m.isPlugged() || m.n.isClosed() || ctx.Err() != nil {
+		if !m.isPlugged() || m.n.isClosed() || ctx.Err() != nil || !t.hasHost() && t.reserved() {
 			return nil
 		}
 	}
@@ -185,8 +185,42 @@ func (t *terminal) close() {
 
 // waitOpened waits for a host. Until one has the slave open, a read of the master fails at once.
 func (t *terminal) waitOpened() error {
-	_, err := t.opens.Read(make([]byte, 4096))
-	return err
+	b := make([]byte, 4096)
+	for {
+		if _, err := t.opens.Read(b); err != nil {
+			return err
+		}
+		if t.hasHost() { // and it was not reserved, or somebody who has left without a word
+			return nil
+		}
+	}
+}
+
+// hasHost reports whether a host has the slave open, or has left something to read. A closed terminal has one: reading tells.
+func (t *terminal) hasHost() bool {
+	conn, err := t.master.SyscallConn()
+	if err != nil {
+		return true
+	}
+	p := []unix.PollFd{{Events: unix.POLLIN}}
+	if err := conn.Control(func(fd uintptr) {
+		p[0].Fd = int32(fd)
+		_, err = unix.Poll(p, 0)
+	}); err != nil {
+		return true
+	}
+	return err != nil || p[0].Revents&unix.POLLHUP == 0 || p[0].Revents&unix.POLLIN != 0
+}
+
+// reserved reports whether the last host keeps the next one out. Its TIOCEXCL ends with it on a real line, but on a
+// pseudo-terminal stays as long as the master. Root, whom it does not stop, takes it off; everybody else needs a new terminal.
+func (t *terminal) reserved() bool {
+	fd, err := unix.Open(t.name, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return errors.Is(err, unix.EBUSY)
+	}
+	defer unix.Close(fd)
+	return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) != nil
 }
 
 // makeRaw is cfmakeraw: bytes pass as they are.

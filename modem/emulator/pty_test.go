@@ -128,6 +128,45 @@ func inUse(m *Modem) (yes bool) {
 	return yes
 }
 
+// TestPTYExclusive: gammu asks to be alone, and leaves without taking that back.
+func TestPTYExclusive(t *testing.T) {
+	n := NewNetwork(NetworkConfig{})
+	defer n.Close()
+	link, await := servePTY(t, n, n.NewModem(Config{}))
+	await(false, "")
+	f := openTTY(t, link)
+	conn, err := f.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if conn.Control(func(fd uintptr) { err = unix.IoctlSetInt(int(fd), unix.TIOCEXCL, 0) }); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(f, "AT\r")
+	readUntil(t, f, "OK\r\n")
+	f.Close()
+	free := func() bool { // an error to an ordinary user, a mark to root
+		fd, err := unix.Open(link, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return false
+		}
+		defer unix.Close(fd)
+		marked, err := unix.IoctlGetInt(fd, unix.TIOCGEXCL)
+		return err == nil && marked == 0
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for i := 0; !free(); i++ {
+		if i == 10000 {
+			t.Fatal("nobody else gets in")
+		}
+		<-tick.C
+	}
+	f = openTTY(t, link)
+	io.WriteString(f, "AT\r")
+	readUntil(t, f, "OK\r\n")
+}
+
 func TestPTYLinkInTheWay(t *testing.T) {
 	n := NewNetwork(NetworkConfig{})
 	defer n.Close()
