@@ -17,6 +17,9 @@ var gammuSchema string
 func TestGammuSMSD(t *testing.T) {
 	t.Parallel()
 	need(t, "gammu-smsd", "gammu-smsd", "gammu-smsd-inject")
+	if found, _ := filepath.Glob("/usr/lib/*/dbd/libdbdsqlite3.so"); len(found) == 0 {
+		missing(t, "gammu-smsd's driver for SQLite", "libdbd-sqlite3")
+	}
 	for _, profile := range profiles() {
 		t.Run(profile, func(t *testing.T) {
 			t.Parallel()

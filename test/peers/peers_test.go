@@ -51,15 +51,20 @@ func TestMain(m *testing.M) {
 func need(t *testing.T, debian string, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
+		if _, err := exec.LookPath(program); err != nil {
+			missing(t, program, debian)
 		}
-		reason := fmt.Sprintf("%s is not installed: apt-get install %s (beware: Debian starts its daemon at once)", program, debian)
-		if os.Getenv("SIMPOST_REQUIRE_PEERS") != "" {
-			t.Fatal(reason)
-		}
-		t.Skip(reason)
 	}
+}
+
+func missing(t *testing.T, what, debian string) {
+	t.Helper()
+	reason := fmt.Sprintf("%s is not installed: it is in Debian's package %s, and .ci/run installs all peers, with their daemons kept from starting",
+		what, debian)
+	if os.Getenv("SIMPOST_REQUIRE_PEERS") != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
 }
 
 // profiles are the kinds of modem that every peer must get on with.
