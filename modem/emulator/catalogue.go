@@ -118,9 +118,9 @@ var catalogue = []FaultInfo{
 	{Name: "life.deaf-power", Family: 10, Sentence: "The modem answers nothing until its power is cut", times: 1},
 	{Name: "life.sleep", Family: 10, Sentence: "What is written after 5 s (delay) of silence only wakes the modem"},
 	{Name: "life.dtr-hangup", Family: 10, Sentence: "Closing the port resets the modem's settings"},
-	{Name: "life.denied", Family: 10, Sentence: "Registration is denied (3), for as long as delay says", times: 1},
-	{Name: "life.roaming", Family: 10, Sentence: "The modem is roaming (5), for as long as delay says", times: 1},
-	{Name: "life.network-lost", Family: 10, Sentence: "The network is lost (2), for as long as delay says", times: 1},
+	{Name: "life.denied", Family: 10, Sentence: "Registration is denied (3), for as long as delay says or until the faults are cleared", times: 1},
+	{Name: "life.roaming", Family: 10, Sentence: "The modem is roaming (5), for as long as delay says or until the faults are cleared", times: 1},
+	{Name: "life.network-lost", Family: 10, Sentence: "The network is lost (2), for as long as delay says or until the faults are cleared", times: 1},
 	{Name: "life.sim-swapped", Family: 10, Sentence: "Another card is in the modem", times: 1},
 	{Name: "life.smsc-cleared", Family: 10, Sentence: "AT+CSMP clears the service centre's number"},
 }

@@ -35,11 +35,11 @@ func merge(tables ...map[string]command) map[string]command {
 }
 
 // gate keeps commands that need the card away from one that is busy, locked or missing.
-func (m *Modem) gate(c command) final {
+func (m *Modem) gate(c command, name string) final {
 	if f := m.hit("life.cme-515"); f != nil {
 		return m.cmeError(515)
 	}
-	if !c.sim {
+	if !c.sim && !slices.Contains(m.prof.NeedsSIM, name) {
 		return resultOK
 	}
 	cme, cms := 0, 0

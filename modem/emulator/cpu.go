@@ -173,7 +173,7 @@ func (m *Modem) execute(x *exec) final {
 	if !ok || !m.prof.knows(cmd, x.text(), x.name) {
 		return m.unknown()
 	}
-	if why := m.gate(cmd); why != resultOK {
+	if why := m.gate(cmd, x.name); why != resultOK {
 		return why
 	}
 	var f func(*exec) final

@@ -57,12 +57,13 @@ func (m *Modem) Fault(name string, c FaultConfig) error {
 	return fmt.Errorf("emulated modem %s has no fault %q (simpost emulate --list-faults shows all)", m.cfg.Name, name)
 }
 
-// ClearFaults switches all faults off.
+// ClearFaults switches all faults off and undoes what still lasts of them, but for a card that was swapped.
 func (m *Modem) ClearFaults() {
 	m.locked(func() {
 		clear(m.faults)
 		m.deaf = ""
 		m.in.setStuck(false)
+		m.networkBack()
 	})
 }
 

@@ -56,18 +56,32 @@ func (m *Modem) wake(line string) bool {
 	return true
 }
 
-// networkFaults changes the registration, for as long as the delay says.
+// networkFaults changes the registration, for as long as the delay says, or until the faults are cleared.
 func (m *Modem) networkFaults() {
-	for name, state := range map[string]int{"life.denied": 3, "life.roaming": 5, "life.network-lost": 2} {
-		f := m.hit(name)
+	for _, n := range []struct {
+		name  string
+		state int
+	}{{"life.denied", 3}, {"life.roaming", 5}, {"life.network-lost", 2}} {
+		f := m.hit(n.name)
 		if f == nil {
 			continue
 		}
-		before := m.reg
-		m.setRegistration(state)
-		if f.Delay > 0 {
-			m.n.after(f.Delay, func() { m.setRegistration(before) })
+		if m.regWas == nil {
+			before := m.reg
+			m.regWas = &before
 		}
+		m.setRegistration(n.state)
+		if f.Delay > 0 {
+			m.n.after(f.Delay, m.networkBack)
+		}
+	}
+}
+
+// networkBack is the registration as it was before the faults.
+func (m *Modem) networkBack() {
+	if m.regWas != nil {
+		m.setRegistration(*m.regWas)
+		m.regWas = nil
 	}
 }
 

@@ -125,6 +125,7 @@ func TestBoot(t *testing.T) {
 		h.settle()
 		h.ok("ATE0", "AT+CMEE=1")
 		h.want("AT+CPIN?", "\r\n+CME ERROR: 14\r\n")
+		h.want("AT+CMGF=0", "\r\n+CME ERROR: 14\r\n")
 		h.want("AT+CREG=1;+CREG?", "\r\n+CREG: 1,2\r\n"+okay)
 		<-time.After(4 * time.Second)
 		want := ""

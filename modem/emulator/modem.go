@@ -67,7 +67,8 @@ type Modem struct {
 
 	set        settings
 	cfun       int
-	reg        int // +CREG state the network gives it, 0..11
+	reg        int  // +CREG state the network gives it, 0..11
+	regWas     *int // and what it was before a fault changed it
 	lastMR     byte
 	owed       *owedAck
 	faults     map[string]*fault

@@ -53,6 +53,7 @@ type profile struct {
 	}
 
 	Charset      string   // CSCS after a reset
+	NeedsSIM     []string // commands that need a card that is ready, besides those that always do
 	Knows        []string // the vendors' commands it has
 	Unknown      string   // final result of a command it does not know
 	Refuse       []string // commands it does not know, or does not accept in this form

@@ -90,6 +90,9 @@ func (m *Modem) announce(name, mem string, index int) {
 // the network waits.
 func (m *Modem) direct(it *item, head string, done func(cause)) {
 	lines := []string{head, fmt.Sprintf("%X%X", scField(m.n.cfg.SMSC), it.tpdu)}
+	if m.set.cmgf == 1 {
+		lines = m.textLines(it)
+	}
 	if m.set.csms == 0 {
 		m.urcPDU(lines)
 		done(accepted)

@@ -220,6 +220,11 @@ func TestTextMode(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		h.want(`AT+CMGL="ALL"`, fmt.Sprintf("\r\n+CMGL: 1,\"REC UNREAD\",\"%s\",,\"00/01/01,00:00:00+00\"\r\nre: hello\r\n%s", p.Number(), okay))
+		h.ok("AT+CNMI=2,2,0,1,0")
+		p.Send(m.Number(), "direct")
+		if got, want := h.settle(), fmt.Sprintf("\r\n+CMT: \"%s\",,\"00/01/01,00:00:00+00\"\r\ndirect\r\n", p.Number()); got != want {
+			t.Errorf("\n got %q\nwant %q", got, want)
+		}
 		h.want("AT+CMGR=1", fmt.Sprintf("\r\n+CMGR: \"REC READ\",\"%s\",,\"00/01/01,00:00:00+00\"\r\nre: hello\r\n%s", p.Number(), okay))
 	})
 }

@@ -48,6 +48,24 @@ func (x *exec) askText(args []string) (frame, final, bool) {
 	return frame{[]byte{0}, b}, resultOK, true
 }
 
+// textLines is a +CMT or +CDS in text mode.
+func (m *Modem) textLines(it *item) []string {
+	s := &slot{tpdu: it.tpdu}
+	t, err := storedTPDU(s)
+	switch {
+	case err != nil:
+		return []string{`+CMT: "",,""`, fmt.Sprintf("%X", it.tpdu)}
+	case it.report:
+		return []string{"+CDS: " + textReport(t)}
+	}
+	return []string{fmt.Sprintf(`+CMT: "%s",,"%s"`, m.inCharset(t.OA.Number()), textTime(t.SCTS.Time)), m.textBody(s)}
+}
+
+// textReport is a status report as text mode has it.
+func textReport(t *tpdu.TPDU) string {
+	return fmt.Sprintf(`%d,%d,"%s",145,"%s","%s",%d`, t.FirstOctet, t.MR, t.RA.Number(), textTime(t.SCTS.Time), textTime(t.DT.Time), t.ST)
+}
+
 // textHead is stat, address and time of a stored message as text mode has them.
 func (m *Modem) textHead(s *slot, stat int) string {
 	t, err := storedTPDU(s)
@@ -59,7 +77,7 @@ func (m *Modem) textHead(s *slot, stat int) string {
 	case tpdu.SmsSubmit:
 		return fmt.Sprintf(`"%s","%s",,`, textStats[stat], m.inCharset(t.DA.Number()))
 	case tpdu.SmsStatusReport:
-		return fmt.Sprintf(`"%s",%d,%d,"%s",145,"%s","%s",%d`, textStats[stat], t.FirstOctet, t.MR, t.RA.Number(), textTime(at), textTime(t.DT.Time), t.ST)
+		return fmt.Sprintf(`"%s",`, textStats[stat]) + textReport(t)
 	}
 	return fmt.Sprintf(`"%s","%s",,"%s"`, textStats[stat], m.inCharset(number), textTime(at))
 }
