@@ -111,7 +111,7 @@ func benchAT(ctx context.Context, b *bench) error {
 			return fmt.Errorf("no figures for %s", v.name)
 		}
 		b.table.add(row{what: v.what, measured: ours.cost(),
-			beside: fmt.Sprintf("at.AT bare %s: +%s", bare.cost(), short(ours.each()-bare.each()))})
+			beside: fmt.Sprintf("at.AT bare %s: %s", bare.cost(), signed(ours.each()-bare.each()))})
 	}
 	return nil
 }

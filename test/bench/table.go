@@ -52,6 +52,14 @@ func short(d time.Duration) string {
 	return d.String()
 }
 
+// signed is short for a difference.
+func signed(d time.Duration) string {
+	if d < 0 {
+		return "-" + short(-d)
+	}
+	return "+" + short(d)
+}
+
 func bytesOf(n int64) string {
 	switch {
 	case n >= 1<<20:
