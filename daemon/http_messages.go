@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -129,17 +130,7 @@ func (s *server) send(ctx context.Context, in *sendInput) (*sendOutput, error) {
 	if len(req.To.wrong) > 0 {
 		return nil, problemOf(fieldErrors(req.To.wrong))
 	}
-	now := s.Now()
-	req.SendRequest.To = req.To.numbers
-	messages, refusal := compose(req.SendRequest, s.Defaults, s.ModemNames, now)
-	if refusal != nil {
-		return nil, problemOf(req.To.relocate(refusal))
-	}
-	key, err := keyOf(peerFrom(ctx), in)
-	if err != nil {
-		return nil, s.fail(ctx, err)
-	}
-	got, err := s.Store.Enqueue(now, key, messages)
+	got, err := s.accept(s.Now(), peerFrom(ctx), in)
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -153,6 +144,27 @@ func (s *server) send(ctx context.Context, in *sendInput) (*sendOutput, error) {
 		out.Body = got.Messages[0]
 	}
 	return out, nil
+}
+
+// accept asks for a replay first: what was accepted under a key is answered
+// again, though `expires` has passed since, or the modem has another name.
+func (s *server) accept(now time.Time, p peer, in *sendInput) (store.Accepted, error) {
+	key, unkeyed := keyOf(p, in) // a time that JSON can't tell has no canonical form, and is refused below
+	if key != nil {
+		if got, known, err := s.Store.Replay(now, *key); err != nil || known {
+			return got, err
+		}
+	}
+	req := &in.Body
+	req.SendRequest.To = req.To.numbers
+	messages, refusal := compose(req.SendRequest, s.Defaults, s.ModemNames, now)
+	if refusal != nil {
+		return store.Accepted{}, req.To.relocate(refusal)
+	}
+	if unkeyed != nil {
+		return store.Accepted{}, unkeyed
+	}
+	return s.Store.Enqueue(now, key, messages)
 }
 
 // relocate names the one number "to" where it was not a list.
