@@ -193,7 +193,7 @@ func writeMessage(x *exec) final {
 		f = built
 	} else {
 		v, ok := numbers(x.args, -1, stoUnsent)
-		if !ok || v[0] < 1 {
+		if !ok || v[0] < 1 || v[1] < recUnread || v[1] > stoSent {
 			return m.cmsError(304)
 		}
 		asked, end, ok := x.askPDU(v[0])

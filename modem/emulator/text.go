@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -105,7 +104,7 @@ func storedTPDU(s *slot) (*tpdu.TPDU, error) {
 	}
 	t, err := sms.Unmarshal(s.tpdu, sms.AsMT)
 	if err != nil {
-		return nil, fmt.Errorf("show stored message of %s octets: %w", strconv.Itoa(len(s.tpdu)), err)
+		return nil, fmt.Errorf("show a stored message of %d octets: %w", len(s.tpdu), err)
 	}
 	return t, nil
 }
