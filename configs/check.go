@@ -15,10 +15,12 @@ var (
 	profilePattern = regexp.MustCompile(`^[a-z0-9-]{0,32}$`)
 	smscPattern    = regexp.MustCompile(`^(\+?[0-9]{1,20})?$`)
 	groupPattern   = regexp.MustCompile(`^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})?$`)
+	holderPattern  = regexp.MustCompile(`^@?([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$`)
 )
 
 const (
 	modemLimit = 64
+	roleLimit  = 64 // users and groups of one role
 	baudLeast  = 1200
 	baudMost   = 4_000_000
 
@@ -44,6 +46,10 @@ func (c Config) problems() []Problem {
 	k.that("api.socket", len(c.API.Socket) <= socketLimit, "longer than %d characters, the kernel's limit for a socket", socketLimit)
 	k.that("api.mode", c.API.Mode&0o600 == 0o600 && c.API.Mode&0o111 == 0, `%#o: write "0660" for the daemon's user and group, "0600" for its user alone`, c.API.Mode)
 	k.that("api.group", groupPattern.MatchString(c.API.Group), "%q is no group name", c.API.Group)
+	k.role("roles.send", c.Roles.Send)
+	k.role("roles.read_status", c.Roles.ReadStatus)
+	k.role("roles.read_content", c.Roles.ReadContent)
+	k.role("roles.admin", c.Roles.Admin)
 	k.within("send.answer_timeout", c.Send.AnswerTimeout, time.Second, 15*time.Minute)
 	k.within("send.validity", c.Send.Validity, 5*time.Minute, 63*7*day) // TS 23.040 9.2.3.12.1
 	k.oneOf("send.on_unknown", c.Send.OnUnknown, "resend", "hold", "fail")
@@ -79,6 +85,15 @@ func (k *checks) within(key string, d, least, most time.Duration) {
 		durationText(d), durationText(least), durationText(most))
 }
 
+func (k *checks) role(key, value string) {
+	words := strings.Fields(value)
+	k.that(key, len(words) <= roleLimit, "%d users and groups: name a group that holds them, at most %d", len(words), roleLimit)
+	for _, w := range words {
+		k.that(key, w == SocketGroup || holderPattern.MatchString(w),
+			"%q: write users, and groups behind an @, with spaces between them, such as \"alice @staff %s\"", w, SocketGroup)
+	}
+}
+
 func (k *checks) modems(modems []Modem) {
 	k.that("modem", len(modems) > 0, "no modem: add [[modem]], with name = \"office\" and device = \"/dev/ttyUSB2\" below it")
 	k.that("modem", len(modems) <= modemLimit, "%d modems: one daemon drives up to %d", len(modems), modemLimit)
@@ -92,6 +107,7 @@ func (k *checks) modems(modems []Modem) {
 		k.that(at("baud"), m.Baud == 0 || m.Baud >= baudLeast && m.Baud <= baudMost, "%d: write bits per second from %d to %d", m.Baud, baudLeast, baudMost)
 		k.that(at("profile"), profilePattern.MatchString(m.Profile), "%q: write small letters, digits and dashes", m.Profile)
 		k.that(at("smsc"), smscPattern.MatchString(m.SMSC), "%q: write up to 20 digits, with + before an international number", m.SMSC)
+		k.oneOf(at("smss"), m.SMSS, "", "none", "before-radio")
 		if m.PINFile != "" {
 			// The message must not repeat what may be the PIN itself.
 			k.that(at("pin_file"), filepath.IsAbs(m.PINFile), "write the path, beginning with /, of the file that holds the PIN")

@@ -35,6 +35,7 @@ type Config struct {
 	Database string  `mapstructure:"database"` // absolute path of the SQLite file
 	Log      Log     `mapstructure:"log"`
 	API      API     `mapstructure:"api"`
+	Roles    Roles   `mapstructure:"roles"`
 	Send     Send    `mapstructure:"send"`
 	Receive  Receive `mapstructure:"receive"`
 	Guard    Guard   `mapstructure:"guard"`
@@ -52,7 +53,22 @@ type API struct {
 	Socket string      `mapstructure:"socket"` // absolute path
 	Mode   fs.FileMode `mapstructure:"mode"`
 	Group  string      `mapstructure:"group"` // the socket's group; empty is the daemon's own
+
+	Console bool `mapstructure:"console"` // people of the role admin may type AT commands
 }
+
+// Roles names who may do what, besides root and the daemon's own user, who may do
+// everything. A value is words with spaces between them: a user, a group behind an
+// @, the number of either, or SocketGroup.
+type Roles struct {
+	Send        string `mapstructure:"send"`
+	ReadStatus  string `mapstructure:"read_status"`
+	ReadContent string `mapstructure:"read_content"`
+	Admin       string `mapstructure:"admin"`
+}
+
+// SocketGroup is the word of a role for the group of the socket, whichever it is.
+const SocketGroup = "@api.group"
 
 // Send is how messages leave. The durations of one attempt are monotonic.
 type Send struct {
@@ -85,6 +101,8 @@ type Modem struct {
 	Profile string `mapstructure:"profile"`  // a dialect's name; empty: by the modem's own answers
 	PINFile string `mapstructure:"pin_file"` // a file that holds the SIM's PIN and nothing else
 	SMSC    string `mapstructure:"smsc"`     // overrides the SIM's service centre number
+	SMSS    string `mapstructure:"smss"`     // none or before-radio; empty: by the dialect (docs/trust.md)
+	KeepsMR bool   `mapstructure:"keeps_mr"` // the modem sends the message reference that it is given
 }
 
 // Default is what an empty file means. It names no modem, so it does not pass Check.
@@ -93,6 +111,7 @@ func Default() Config {
 		Database: "/var/lib/simpost/simpost.db",
 		Log:      Log{Level: "info", Format: "text"},
 		API:      API{Socket: "/run/simpost/simpost.sock", Mode: 0o660},
+		Roles:    Roles{Send: SocketGroup, ReadStatus: SocketGroup, ReadContent: SocketGroup},
 		Send: Send{
 			AnswerTimeout: 180 * time.Second,
 			Validity:      3 * 24 * time.Hour,

@@ -83,7 +83,8 @@ func TestPrintIsReadBack(t *testing.T) {
 	every := Config{
 		Database: "/tmp/a \"b\"\\c\n.db",
 		Log:      Log{Level: "debug", Format: "json"},
-		API:      API{Socket: "/tmp/s", Mode: 0o600, Group: "staff"},
+		API:      API{Socket: "/tmp/s", Mode: 0o600, Group: "staff", Console: true},
+		Roles:    Roles{Send: "alice @staff 1001", ReadContent: "@7"},
 		Send: Send{AnswerTimeout: 90500 * time.Millisecond, Validity: 2 * time.Hour, OnUnknown: "hold",
 			Quarantine: 61 * time.Second, Tries: 3, RetryFirst: time.Minute, RetryLongest: 2 * time.Minute},
 		Receive: Receive{Poll: time.Second, Sweep: 25 * time.Hour},
@@ -136,6 +137,11 @@ func TestProblems(t *testing.T) {
 		{"mode", strings.Replace(smallest, "socket", "mode = \"0777\"\nsocket", 1), []string{`line 3: api.mode: 0777: write "0660" for the daemon's user and group, "0600" for its user alone`}},
 		{"mode in words", strings.Replace(smallest, "socket", "mode = \"rw\"\nsocket", 1), []string{`line 3: api.mode: "rw" is not a file mode: write an octal number, such as "0660"`}},
 		{"mode with more than rights", strings.Replace(smallest, "socket", "mode = \"7660\"\nsocket", 1), []string{`line 3: api.mode: "7660" is not a file mode: write an octal number, such as "0660"`}},
+		{"roles", smallest + "[roles]\nsend = \"alice, @bob\"\nadmin = \"@everybody.else @api.group\"\nread_status = [\"a\"]", []string{
+			`line 10: roles.read_status: [a] is not text: write it in quotes`}},
+		{"names in roles", smallest + "[roles]\nsend = \"alice, @bob\"\nadmin = \"@every.body @api.group\"", []string{
+			`line 8: roles.send: "alice,": write users, and groups behind an @, with spaces between them, such as "alice @staff @api.group"`,
+			`line 9: roles.admin: "@every.body": write users, and groups behind an @, with spaces between them, such as "alice @staff @api.group"`}},
 		{"section as a key", "log = \"debug\"\n" + smallest, []string{"line 1: log: this is a section: write it as [name] on a line of its own, and its keys below"}},
 		{"one bracket", strings.Replace(smallest, "[[modem]]", "[modem]", 1), []string{"line 4: modem: write [[modem]], in two brackets, for each modem"}},
 
