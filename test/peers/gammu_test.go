@@ -2,14 +2,24 @@ package peers_test
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 // gammu runs one command of gammu's on a modem.
 func gammu(t *testing.T, m modem, args ...string) string {
 	t.Helper()
+	// gammu reserves the terminal (TIOCEXCL) and leaves it so. To an ordinary user the emulator then has to give another one.
+	eventually(t, m.link+" can be opened", func() bool {
+		f, err := os.OpenFile(m.link, os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			return false
+		}
+		return f.Close() == nil
+	})
 	config := write(t, t.TempDir(), "gammurc", fmt.Sprintf("[gammu]\ndevice = %s\nconnection = at115200\nmodel = at\n", m.link))
 	return run(t, "gammu", append([]string{"-c", config}, args...)...)
 }
