@@ -212,8 +212,7 @@ func (m *Modem) showListed(x *exec, index int, s *slot) {
 		s.stat = recRead
 	}
 	if m.set.cmgf == 1 {
-		x.say(fmt.Sprintf("+CMGL: %d,", index) + m.textHead(s, stat))
-		x.say(m.textBody(s))
+		m.showText(x, fmt.Sprintf("+CMGL: %d,", index), s, stat)
 		return
 	}
 	m.bendListed(x, index, stat, s)
@@ -250,8 +249,7 @@ func (m *Modem) showRead(x *exec, s *slot) {
 		s.stat = recRead
 	}
 	if m.set.cmgf == 1 {
-		x.say("+CMGR: " + m.textHead(s, stat))
-		x.say(m.textBody(s))
+		m.showText(x, "+CMGR: ", s, stat)
 		return
 	}
 	for _, l := range m.pduLines("+CMGR: ", stat, s) {

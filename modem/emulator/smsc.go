@@ -363,6 +363,8 @@ func (n *Network) alert(sim *SIM) {
 func (n *Network) Inject(to string, tpdu []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	isReport := len(tpdu) > 0 && tpdu[0]&3 == 2
-	n.enqueue(n.subscriber(to), &item{tpdu: append([]byte(nil), tpdu...), report: isReport})
+	n.enqueue(n.subscriber(to), &item{tpdu: append([]byte(nil), tpdu...), report: isReport(tpdu)})
 }
+
+// isReport says that what the network brings is a STATUS-REPORT by its TP-MTI (TS 23.040 9.2.3.1).
+func isReport(tpdu []byte) bool { return len(tpdu) > 0 && tpdu[0]&3 == 2 }

@@ -65,6 +65,14 @@ func textReport(t *tpdu.TPDU) string {
 	return fmt.Sprintf(`%d,%d,"%s",145,"%s","%s",%d`, t.FirstOctet, t.MR, t.RA.Number(), textTime(t.SCTS.Time), textTime(t.DT.Time), t.ST)
 }
 
+// showText is a stored message in text mode; a status report has no text.
+func (m *Modem) showText(x *exec, name string, s *slot, stat int) {
+	x.say(name + m.textHead(s, stat))
+	if stat > recRead || !isReport(s.tpdu) {
+		x.say(m.textBody(s))
+	}
+}
+
 // textHead is stat, address and time of a stored message as text mode has them.
 func (m *Modem) textHead(s *slot, stat int) string {
 	t, err := storedTPDU(s)
