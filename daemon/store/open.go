@@ -34,13 +34,15 @@ type Store struct {
 	conn *sql.Conn // the one connection that writes; used by the leader of w only
 	rdb  *sql.DB
 	w    writer
+	mark mark // used by the leader of w, and before and after it
 
-	mu        sync.Mutex // guards what follows
-	changed   chan struct{}
-	lastEvent int64
-	counts    map[api.State]int
-	broken    chan struct{}
-	err       error
+	mu          sync.Mutex // guards what follows
+	changed     chan struct{}
+	lastEvent   int64
+	lastAttempt int64
+	counts      map[api.State]int
+	broken      chan struct{}
+	err         error
 }
 
 // Open opens or creates the database, brings it to this version's format and
@@ -96,7 +98,8 @@ func (s *Store) connect() error {
 	if err := checkPragmas(s.conn); err != nil {
 		return err
 	}
-	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d`, walLimit)); err != nil {
+	// In memory is where SQLite keeps what a savepoint may have to undo: in a file it is a dozen writes a message.
+	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d; PRAGMA temp_store = MEMORY`, walLimit)); err != nil {
 		return storageError("open "+s.path, err)
 	}
 	if err := migrate(s.conn, migrations); err != nil {
@@ -117,6 +120,10 @@ func (s *Store) load() error {
 	if err != nil {
 		return storageError("read the log of events", err)
 	}
+	err = s.conn.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM attempt`).Scan(&s.lastAttempt)
+	if err != nil {
+		return storageError("read the last attempt", err)
+	}
 	s.counts = map[api.State]int{}
 	for _, state := range openStates {
 		var n int
@@ -130,7 +137,7 @@ func (s *Store) load() error {
 
 // Close ends the store; no method may be running or called after.
 func (s *Store) Close() error {
-	var errs []error
+	errs := []error{s.leave()}
 	if s.rdb != nil {
 		errs = append(errs, s.rdb.Close())
 	}

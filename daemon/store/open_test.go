@@ -141,6 +141,17 @@ func TestUnsafe(t *testing.T) {
 }
 
 // TestReadersAreReadOnly: nothing but the writer can change the file.
+// A savepoint's undo in a file would be written to the disk with every burst.
+func TestUndoStaysInMemory(t *testing.T) {
+	s := open(t)
+	const memory = 2
+	var where int
+	ok(t, s.conn.QueryRowContext(t.Context(), `PRAGMA temp_store`).Scan(&where))
+	if where != memory {
+		t.Errorf("temp_store is %d, want %d", where, memory)
+	}
+}
+
 func TestReadersAreReadOnly(t *testing.T) {
 	s := open(t)
 	if _, err := s.rdb.Exec(`DELETE FROM message`); err == nil {
