@@ -140,7 +140,6 @@ func TestUnsafe(t *testing.T) {
 	}
 }
 
-// TestReadersAreReadOnly: nothing but the writer can change the file.
 // A savepoint's undo in a file would be written to the disk with every burst.
 func TestUndoStaysInMemory(t *testing.T) {
 	s := open(t)
@@ -152,6 +151,7 @@ func TestUndoStaysInMemory(t *testing.T) {
 	}
 }
 
+// TestReadersAreReadOnly: nothing but the writer can change the file.
 func TestReadersAreReadOnly(t *testing.T) {
 	s := open(t)
 	if _, err := s.rdb.Exec(`DELETE FROM message`); err == nil {
