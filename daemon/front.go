@@ -16,6 +16,10 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	entrance, err := newDoor(uint32(os.Getuid()), uint32(gid), d.cfg.Roles)
+	if err != nil {
+		return nil, nil, err
+	}
 	names := make([]string, len(d.cfg.Modems))
 	for i, m := range d.cfg.Modems {
 		names[i] = m.Name
@@ -24,7 +28,7 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 		Store: d.store, Log: d.log, Modems: d.board.list, ModemNames: names, Wake: d.queue.wake,
 		Defaults: sendDefaults{Validity: d.cfg.Send.Validity, Report: d.cfg.Send.Report, OnUnknown: api.OnUnknown(d.cfg.Send.OnUnknown)},
 		Version:  d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble,
-		Door: door{UID: uint32(os.Getuid()), GID: uint32(gid)},
+		Door: entrance,
 	}
 	if d.Listen != nil {
 		self := peer{UID: deps.Door.UID, Known: true}

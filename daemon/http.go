@@ -143,8 +143,8 @@ func unmarshalJSON(b []byte, v any) error {
 	return json.Unmarshal(b, v)
 }
 
-// ServeHTTP is the front door: rights, then the address it was called by, then
-// the handler. A fault of a handler ends one request and nothing else.
+// ServeHTTP is the front door: who it is, the address it was called by, what the
+// operation takes, then the handler. A fault of a handler ends one request and nothing else.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.conns.atWork(r.Context())()
 	defer s.recover(w, r)
@@ -159,6 +159,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.noRoute(w, r, h)
 		return
 	}
+	if e := s.Door.refuses(peerFrom(r.Context()), rightTo(pattern)); e != nil {
+		refuse(w, e)
+		return
+	}
 	s.mux.ServeHTTP(w, r)
 }
 
@@ -167,10 +171,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // believes to call (Host); no client of a unix socket has a reason to. So no web
 // page can drive the daemon through a proxy of the socket.
 func (s *server) turnAway(r *http.Request) *api.Error {
-	p := peerFrom(r.Context())
+	if e := s.Door.refuses(peerFrom(r.Context()), 0); e != nil {
+		return e
+	}
 	switch {
-	case !s.Door.admits(p):
-		return s.Door.refusal(p)
 	case !localHost(r.Host):
 		return api.Errorf(api.CodeBadHost, "the Host of a request is localhost, simpost or empty, not %q", clipEcho(r.Host))
 	case r.Header.Get("Origin") != "" || r.Header.Get("Referer") != "":

@@ -27,7 +27,7 @@ func benchAPI(b *testing.B) (*server, string) {
 	}
 	s := newAPI(apiDeps{
 		Store: st, Log: slog.New(slog.DiscardHandler), Modems: func() []api.Modem { return nil }, Wake: func() {},
-		Started: time.Now(), Door: door{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())},
+		Started: time.Now(), Door: testDoor(uint32(os.Getuid()), uint32(os.Getgid())),
 	})
 	path := filepath.Join(b.TempDir(), "s")
 	ln, err := listenUnix(path, os.Getgid(), socketMode)

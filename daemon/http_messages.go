@@ -134,6 +134,7 @@ func (s *server) send(ctx context.Context, in *sendInput) (*sendOutput, error) {
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
+	s.shown(ctx, got.Messages)
 	out := &sendOutput{Body: got.Messages}
 	if got.Replayed {
 		out.Replayed = "true"
@@ -213,10 +214,16 @@ type listInput struct {
 }
 
 func (s *server) list(ctx context.Context, in *listInput) (*answer[api.Messages], error) {
+	if in.Number != "" { // the answer would tell who is behind a mask
+		if e := s.Door.refuses(peerFrom(ctx), roleReadContent); e != nil {
+			return nil, problemOf(e)
+		}
+	}
 	page, err := s.Store.List(store.Filter(*in))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
+	s.shown(ctx, page.Messages)
 	return &answer[api.Messages]{page}, nil
 }
 
@@ -247,7 +254,20 @@ func (s *server) onMessage(ctx context.Context, in idInput, do func(id int64) (a
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	return &answer[api.Message]{m}, nil
+	one := []api.Message{m}
+	s.shown(ctx, one)
+	return &answer[api.Message]{one[0]}, nil
+}
+
+// shown makes of messages what the peer of a request may see. Every message that
+// leaves the API has been through it.
+func (s *server) shown(ctx context.Context, messages []api.Message) {
+	if s.Door.roles(peerFrom(ctx))&roleReadContent != 0 {
+		return
+	}
+	for i := range messages {
+		veil(&messages[i])
+	}
 }
 
 func (s *server) get(ctx context.Context, in *idInput) (*answer[api.Message], error) {

@@ -8,10 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -21,15 +18,9 @@ import (
 	"simpost/daemon/api"
 )
 
-// Who is on the other end of the socket, and what they may do:
-//
-//   - root and the daemon's own user may do everything;
-//   - members of the socket's group (primary or supplementary) may do everything
-//     but copy the database;
-//   - nobody else may do anything. A peer that cannot be identified is nobody.
-//
-// The socket's mode says the same to the kernel. Asking again here closes what
-// the mode leaves open: a descriptor that was handed on, a mode that was changed.
+// Who is on the other end of the socket. The socket's mode says to the kernel who
+// may connect; door.go asks again, which closes what the mode leaves open: a
+// descriptor that was handed on, a mode that was changed.
 
 const (
 	socketDirMode = 0o750
@@ -44,31 +35,6 @@ type peer struct {
 	PID    int32
 	Groups []uint32 // supplementary
 	Known  bool     // the kernel said so
-}
-
-// door decides who may come in.
-type door struct {
-	UID uint32 // the daemon's own user
-	GID uint32 // the socket's group
-}
-
-// owner tells whether p may do what only root and the daemon's user may.
-func (d door) owner(p peer) bool { return p.Known && (p.UID == 0 || p.UID == d.UID) }
-
-// admits tells whether p may use the API.
-func (d door) admits(p peer) bool {
-	return d.owner(p) || p.Known && (p.GID == d.GID || slices.Contains(p.Groups, d.GID))
-}
-
-// refusal is what a peer reads who may not come in.
-func (d door) refusal(p peer) *api.Error {
-	group := strconv.FormatUint(uint64(d.GID), 10)
-	if g, err := user.LookupGroupId(group); err == nil {
-		group = g.Name
-	}
-	e := api.Errorf(api.CodeForbidden, "user %d may not use this daemon", p.UID)
-	e.Hint = fmt.Sprintf("become a member of the group %s (usermod -aG %s YOU, as root) and log in again", group, group)
-	return e
 }
 
 // peerOf asks the kernel who opened the connection. Anything but a unix socket

@@ -145,7 +145,7 @@ func TestOtherUsersOfARealSocket(t *testing.T) {
 		t.Skip("only root can connect as another user")
 	}
 	const stranger, member = 65534, 4321
-	a := newTestAPI(t, func(d *apiDeps) { d.Identify, d.Door = nil, door{UID: 0, GID: member} })
+	a := newTestAPI(t, func(d *apiDeps) { d.Identify, d.Door = nil, testDoor(0, member) })
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s")
 	ln, err := listenUnix(path, member, socketMode)
@@ -239,7 +239,7 @@ func connectAs(path string, uid, gid int, groups []int) (int, error) {
 func TestServeOnARealSocket(t *testing.T) {
 	a := newTestAPI(t, func(d *apiDeps) {
 		d.Identify = nil
-		d.Door = door{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+		d.Door = testDoor(uint32(os.Getuid()), uint32(os.Getgid()))
 	})
 	path := filepath.Join(t.TempDir(), "s")
 	ln, err := listenUnix(path, os.Getgid(), socketMode)
