@@ -10,8 +10,8 @@ import (
 	"simpost/modem/emulator"
 )
 
-// inLine is what an incoming message puts on the line at least: +CMTI, the
-// message read by one command, and CMGD with its answer.
+// inLine is what an incoming message of 160 characters puts on the line at least:
+// +CMTI, a command that reads it, and CMGD with its answer.
 const inLine = 410
 
 // benchReceive is the time from the network's delivery to the modem until a
@@ -45,7 +45,7 @@ func (b *bench) receiveOver(ctx context.Context, line string, baud, count int) (
 		aim:    "p50 ≤ 100 ms", met: judge(p50 <= 100*time.Millisecond)}
 	if baud > 0 {
 		limit := inLine * bitsPerByte * time.Second / time.Duration(baud)
-		v.beside += fmt.Sprintf("; line alone %s: ×%.1f", short(limit), float64(p50)/float64(limit))
+		v.beside += fmt.Sprintf("; line alone, with the delete, %s: ×%.1f", short(limit), float64(p50)/float64(limit))
 	}
 	b.table.add(v)
 	return nil
@@ -74,7 +74,7 @@ func (w *world) receive(ctx context.Context, count int) ([]time.Duration, int, e
 	var took []time.Duration
 	for i := range count {
 		begin := time.Now()
-		phone.Send(w.modem.Number(), fmt.Sprintf("reading number %d", i))
+		phone.Send(w.modem.Number(), fmt.Sprintf("%0160d", i))
 		select {
 		case at := <-seen:
 			took = append(took, at.Sub(begin))
