@@ -18,7 +18,7 @@ const (
 	patience  = time.Minute     // of every wait: what has not come by then will not
 	grace     = 5 * time.Second // for a program to end when it is told to
 	mostLines = 20_000          // of one stream; gammu-smsd without its device writes gigabytes
-	tail      = 400             // lines of each stream that a failure shows
+	tail      = 200             // lines of each stream that a failure shows
 )
 
 // process is somebody's program, running. It and its children end with the test.
@@ -184,4 +184,18 @@ func (l *lines) all() []string {
 func (l *lines) String() string {
 	said := l.all()
 	return "\n\t" + strings.Join(said[max(0, len(said)-tail):], "\n\t")
+}
+
+// A program that never stops talking is ended, and what it said is not kept for ever.
+func TestTalkersAreKilled(t *testing.T) {
+	t.Parallel()
+	p := start(t, "yes")
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		t.Fatal("it still talks")
+	}
+	if got := len(p.out.all()); got != mostLines+1 {
+		t.Errorf("%d lines are kept, want %d and why they are the last", got, mostLines)
+	}
 }
