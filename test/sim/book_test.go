@@ -1,0 +1,210 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"simpost/daemon/api"
+	"simpost/modem/emulator"
+)
+
+// book is what clients asked for and what people wrote to the SIMs.
+type book struct {
+	mu    sync.Mutex
+	asked int
+	ids   []string
+	open  sync.WaitGroup // clients that wait for an answer
+	told  []string
+	frail map[string]bool
+}
+
+// keyTries bounds how often a client asks again under the same key.
+const keyTries = 20
+
+// text is unlike any other, in every part of it. Long is how many parts it fills.
+func (w *world) text(kind string, n, long int) string {
+	s := fmt.Sprintf("%s%d.", kind, n)
+	for i := 0; long > 1 && len(s) < 153*(long-1)+20; i++ {
+		s += fmt.Sprintf(" %s%d-%d", kind, n, i)
+	}
+	return s
+}
+
+// ask is a client that wants a message sent, and asks again under the same key
+// until it has an answer. It returns at once.
+func (w *world) ask(to string, long int, change func(*api.SendRequest)) {
+	w.book.mu.Lock()
+	n := w.book.asked
+	w.book.asked++
+	w.book.mu.Unlock()
+	body := w.text("o", n, long)
+	req := api.SendRequest{To: api.Recipients{to}, Text: &body}
+	if change != nil {
+		change(&req)
+	}
+	w.book.open.Go(func() {
+		for range keyTries {
+			msgs, _, err := w.client.Send(context.Background(), req, fmt.Sprintf("key-%d", n))
+			if err == nil {
+				w.book.mu.Lock()
+				w.book.ids = append(w.book.ids, msgs[0].ID)
+				w.book.mu.Unlock()
+				return
+			}
+			var refusal *api.Error
+			if errors.As(err, &refusal) && refusal.Code == api.CodeKeyReused {
+				w.t.Errorf("key %d: %v", n, err)
+				return
+			}
+			time.Sleep(5 * time.Second)
+		}
+		w.t.Errorf("key %d was never answered", n)
+	})
+}
+
+// tell has a person write to a SIM.
+func (w *world) tell(p *emulator.Phone, to string, long int) {
+	w.book.mu.Lock()
+	s := w.text("i", len(w.book.told), long)
+	w.book.told = append(w.book.told, s)
+	w.book.mu.Unlock()
+	p.Send(to, s)
+}
+
+// get is a question to a daemon that may be dying.
+func (w *world) get(id string) (api.Message, error) {
+	return w.client.Get(context.Background(), id)
+}
+
+// within waits, up to limit of the bubble's time, until ok.
+func (w *world) within(limit time.Duration, what string, ok func() bool) time.Duration {
+	w.t.Helper()
+	began := time.Now()
+	step := max(limit/400, 250*time.Millisecond)
+	for end := began.Add(limit); time.Now().Before(end); time.Sleep(step) {
+		synctest.Wait()
+		if ok() {
+			return time.Since(began)
+		}
+	}
+	w.t.Fatalf("not within %v: %s", limit, what)
+	return 0
+}
+
+// ready says whether a modem can send.
+func (w *world) ready(name string) bool {
+	m, err := w.client.Modem(context.Background(), name)
+	return err == nil && m.CanSend
+}
+
+// up waits until a modem can send.
+func (w *world) up(name string) {
+	w.t.Helper()
+	w.within(time.Hour, name+" can send", func() bool { return w.ready(name) })
+}
+
+// settled says whether nothing is open and all that people wrote has come.
+func (w *world) settled() bool {
+	status, err := w.client.Status(context.Background())
+	if err != nil || status.Messages["queued"]+status.Messages["sending"]+status.Messages["scheduled"] > 0 {
+		return false
+	}
+	if status.Messages["unknown"] > 0 && !w.decided() {
+		return false
+	}
+	return w.arrived()
+}
+
+// decided says that what is unknown will stay so: it was tried twice, or its
+// policy is not to repeat.
+func (w *world) decided() bool {
+	page, err := w.client.List(context.Background(), api.ListQuery{Direction: api.Out, State: api.Unknown, Limit: 200})
+	if err != nil {
+		return false
+	}
+	for _, m := range page.Messages {
+		full, err := w.get(m.ID)
+		if err != nil || len(full.Attempts) < 2 {
+			return false
+		}
+	}
+	return true
+}
+
+// inbox is all that has come in.
+func (w *world) inbox() ([]api.Message, error) {
+	var all []api.Message
+	for next := ""; ; {
+		page, err := w.client.List(context.Background(), api.ListQuery{Direction: api.In, Limit: 200, After: next})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Messages...)
+		if page.Next == nil {
+			return all, nil
+		}
+		next = *page.Next
+	}
+}
+
+// arrived says whether every text is in the inbox, but for those the network lost.
+func (w *world) arrived() bool {
+	in, err := w.inbox()
+	if err != nil {
+		return false
+	}
+	got := map[string]bool{}
+	for _, m := range in {
+		if m.Text != nil {
+			got[*m.Text] = true
+		}
+	}
+	return !slices.ContainsFunc(w.book.told, func(s string) bool { return !got[s] && !w.book.frail[s] })
+}
+
+// verdict ends a trial: everything is settled within limit, and the judge is asked.
+func (w *world) verdict(limit time.Duration, change func(*account)) {
+	w.t.Helper()
+	w.book.open.Wait()
+	w.within(limit, "all is settled", w.settled)
+	w.judge(change)
+}
+
+// judge asks the judge now.
+func (w *world) judge(change func(*account)) {
+	w.t.Helper()
+	a := account{record: w.net.Record(), told: w.book.told, frail: w.book.frail}
+	var err error
+	if a.in, err = w.inbox(); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, id := range w.book.ids {
+		m, err := w.get(id)
+		var refusal *api.Error
+		switch {
+		case err == nil:
+			a.out = append(a.out, m)
+		case errors.As(err, &refusal) && refusal.Code == api.CodeNotFound:
+			a.gone = append(a.gone, id)
+		default:
+			w.t.Fatal(err)
+		}
+	}
+	if change != nil {
+		change(&a)
+	}
+	v := judge(a)
+	w.found.messages += len(a.out) + len(a.told)
+	w.found.lost += len(v.lost)
+	w.found.doubled += len(v.doubled)
+	w.found.wrong += len(v.wrong)
+	w.found.flagged += v.flagged
+	for _, what := range v.all() {
+		w.t.Error(what)
+	}
+}
