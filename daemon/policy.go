@@ -66,10 +66,17 @@ func afterSend(cfg configs.Send, err *modem.SendError, tries int, now time.Time)
 
 // sendReason puts a failed Send into a stable code and a sentence.
 func sendReason(err *modem.SendError) api.Reason {
-	code := map[modem.Outcome]string{
-		modem.NotSent: "not-sent", modem.Rejected: "rejected", modem.Unknown: "outcome-unknown",
-	}[err.Outcome]
-	return api.Reason{Code: code, Message: err.Error()}
+	why := error(err)
+	for inner := errors.Unwrap(why); inner != nil; inner = errors.Unwrap(why) {
+		why = inner
+	}
+	switch err.Outcome {
+	case modem.NotSent:
+		return api.Reason{Code: "not-sent", Message: "the modem did not take it: " + why.Error()}
+	case modem.Rejected:
+		return api.Reason{Code: "rejected", Message: "the network refused it: " + why.Error()}
+	}
+	return api.Reason{Code: "outcome-unknown", Message: "the modem has it, and nobody can say whether it was sent: " + why.Error()}
 }
 
 // backoff is the wait after refusal n, from 1.

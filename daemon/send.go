@@ -62,7 +62,7 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 	if ref < 0 {
 		ref = job.NextRef
 	}
-	frame, err := outgoingFrame(job, ref)
+	frame, mark, err := s.outgoingFrame(job, ref)
 	if err != nil {
 		return s.unsendable(job, err)
 	}
@@ -70,7 +70,8 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		return s.d.store.Submitting(time.Now(), store.Submit{Part: job.Part, SIM: s.sim.ID, Modem: s.cfg.Name, Ref: ref, Reason: retryReason(job)})
+		return s.d.store.Submitting(time.Now(), store.Submit{Part: job.Part, SIM: s.sim.ID, Modem: s.cfg.Name, Ref: ref,
+			Reason: retryReason(job), SMSS: s.proofs.last, MR: mark})
 	}}
 	exchange, done := sendContext(ctx, in)
 	mr, err := s.m.Send(exchange, frame, in.commit)
@@ -103,23 +104,24 @@ func sendContext(ctx context.Context, in *intent) (context.Context, func()) {
 }
 
 // outgoingFrame is the frame of job: the stored TPDU under the message's
-// concatenation reference.
-func outgoingFrame(job store.Job, ref int) (pdu.Frame, error) {
+// concatenation reference. mr is the reference written into it, where that counts.
+func (s *session) outgoingFrame(job store.Job, ref int) (f pdu.Frame, mr *byte, err error) {
 	t, err := pdu.DecodeMO(job.TPDU)
 	if err != nil {
-		return pdu.Frame{}, fmt.Errorf("read the stored part: %w", err)
+		return f, nil, fmt.Errorf("read the stored part: %w", err)
 	}
 	submit, ok := t.(*pdu.Submit)
 	if !ok {
-		return pdu.Frame{}, fmt.Errorf("the stored part is a %T", t)
+		return f, nil, fmt.Errorf("the stored part is a %T", t)
 	}
 	if job.Total > 1 {
 		if err := submit.UD.SetConcatRef(uint16(ref), false); err != nil {
-			return pdu.Frame{}, fmt.Errorf("number the part: %w", err)
+			return f, nil, fmt.Errorf("number the part: %w", err)
 		}
 	}
-	tpdu, err := pdu.Encode(submit)
-	return pdu.Frame{TPDU: tpdu}, err
+	mr = s.proofs.mark(submit, job)
+	f.TPDU, err = pdu.Encode(submit)
+	return f, mr, err
 }
 
 func retryReason(job store.Job) string {
@@ -136,6 +138,7 @@ func retryReason(job store.Job) string {
 func (s *session) sent(job store.Job, attempt int64, mr byte) error {
 	s.d.queue.release(s.lane, job, true)
 	s.refused = nil
+	s.proofs.sent(mr)
 	s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.SentParts++ })
 	return s.storeResult(s.d.store.Settle(time.Now(), store.Settle{Attempt: attempt, State: api.Submitted, MR: int(mr)}))
 }
@@ -173,6 +176,9 @@ func (s *session) record(ctx context.Context, now time.Time, job store.Job, atte
 		return s.storeResult(s.d.store.Pause(now, job.Part, v.settle.RetryAt, v.reason))
 	case v.notSent:
 		return s.storeResult(s.d.store.NotSent(now, attempt, v.settle.RetryAt, v.reason))
+	}
+	if s.proofs.refusedAsDuplicate(job, send) {
+		v.settle = store.Settle{State: api.Submitted, MR: job.LastMR, Evidence: "the service centre refused the second copy: it holds the first"}
 	}
 	if v.settle.State == api.Unknown {
 		s.open[send.Seq] = attempt
@@ -231,8 +237,8 @@ func (s *session) resume(ctx context.Context, send *modem.SendError) error {
 	if err := s.m.Ping(ctx); err != nil {
 		return fmt.Errorf("after a send that failed: %w", err)
 	}
-	if send.Outcome != modem.Unknown {
-		return nil
+	if err := s.proveUnstarted(ctx); err != nil || send.Outcome != modem.Unknown {
+		return err
 	}
 	return s.storeResult(s.d.store.Quarantine(time.Now(), s.sim.ID, time.Now().Add(s.d.quarantine())))
 }

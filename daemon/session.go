@@ -37,6 +37,7 @@ type session struct {
 	sim  store.SIM
 	lane *lane
 
+	proofs     proofs
 	status     modem.Status
 	sending    bool     // the lane has joined the queue
 	listDue    bool     // a sweep is wanted now
@@ -86,6 +87,9 @@ func (s *session) begin(ctx context.Context) error {
 	s.nextPoll = time.Now().Add(s.d.cfg.Receive.Poll)
 	if err := s.d.store.Quarantine(time.Now(), sim.ID, time.Now().Add(s.d.quarantine())); err != nil {
 		return fmt.Errorf("start the quarantine: %w", err)
+	}
+	if err := s.newProofs(ctx); err != nil {
+		return fmt.Errorf("see what the SIM remembers: %w", err)
 	}
 	return s.look(ctx)
 }

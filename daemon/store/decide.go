@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"time"
 
 	"simpost/daemon/api"
@@ -15,12 +16,16 @@ const maxUndecided = 1000
 
 // Recovered is what Start found.
 type Recovered struct {
-	Unknown int // attempts that were in the air when the daemon ended
+	Unknown  int  // attempts that were in the air when the daemon ended
+	Restored bool // the database is older than its mark (StartMarked)
+	Held     int  // messages that are held because of that
 }
 
 // Start begins a run of the daemon: what was `submitting` when the last one ended
 // is `unknown` now, because its ^Z may have left.
-func (s *Store) Start(now time.Time) (Recovered, error) {
+func (s *Store) Start(now time.Time) (Recovered, error) { return s.StartMarked(now, "") }
+
+func (s *Store) recover(now time.Time) (Recovered, error) {
 	var rec Recovered
 	err := s.write(now, "recover", func(t *tx) error {
 		rec = Recovered{}
@@ -139,4 +144,23 @@ func (t *tx) decide(m *message, p *part, st step, reason api.Reason) ([]api.Even
 		return append([]api.Event{e}, more...), err
 	}
 	return []api.Event{e}, nil
+}
+
+// Unstarted returns the unknown attempt that the SIM's Last-Used-TP-MR proves to
+// have never been started, 0 if there is none: the last one by this SIM, whose
+// reference before it is still smss.
+func (s *Store) Unstarted(sim int64, smss byte) (attempt int64, err error) {
+	var state string
+	var before sql.NullInt64
+	err = s.read().row(`SELECT id, state, smss FROM attempt WHERE sim = ? AND smss IS NOT NULL ORDER BY id DESC LIMIT 1`, sim).
+		Scan(&attempt, &state, &before)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, nil
+	case err != nil:
+		return 0, s.readError("find the last attempt", err)
+	case state != string(api.Unknown) || before.Int64 != int64(smss):
+		return 0, nil
+	}
+	return attempt, nil
 }

@@ -34,13 +34,15 @@ type Store struct {
 	conn *sql.Conn // the one connection that writes; used by the leader of w only
 	rdb  *sql.DB
 	w    writer
+	mark mark // used by the leader of w, and before and after it
 
-	mu        sync.Mutex // guards what follows
-	changed   chan struct{}
-	lastEvent int64
-	counts    map[api.State]int
-	broken    chan struct{}
-	err       error
+	mu          sync.Mutex // guards what follows
+	changed     chan struct{}
+	lastEvent   int64
+	lastAttempt int64
+	counts      map[api.State]int
+	broken      chan struct{}
+	err         error
 }
 
 // Open opens or creates the database, brings it to this version's format and
@@ -118,6 +120,10 @@ func (s *Store) load() error {
 	if err != nil {
 		return storageError("read the log of events", err)
 	}
+	err = s.conn.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM attempt`).Scan(&s.lastAttempt)
+	if err != nil {
+		return storageError("read the last attempt", err)
+	}
 	s.counts = map[api.State]int{}
 	for _, state := range openStates {
 		var n int
@@ -131,7 +137,7 @@ func (s *Store) load() error {
 
 // Close ends the store; no method may be running or called after.
 func (s *Store) Close() error {
-	var errs []error
+	errs := []error{s.leave()}
 	if s.rdb != nil {
 		errs = append(errs, s.rdb.Close())
 	}

@@ -124,6 +124,7 @@ CREATE TABLE attempt (
 	number_key TEXT NOT NULL,
 	tail       TEXT NOT NULL, -- last digits of the number: what reports are found by
 	mr         INTEGER,
+	smss       INTEGER, -- the SIM's last used reference before it, where that was read
 	started_at INTEGER NOT NULL,
 	settled_at INTEGER,
 	reason     TEXT NOT NULL,
@@ -132,6 +133,7 @@ CREATE TABLE attempt (
 	error      TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX attempt_part ON attempt(part);
+CREATE INDEX attempt_smss ON attempt(sim, id) WHERE smss IS NOT NULL;
 -- I4: one attempt of a part is in the air at most, over all SIMs.
 CREATE UNIQUE INDEX attempt_open ON attempt(part) WHERE state = 'submitting';
 CREATE INDEX attempt_mr      ON attempt(sim, tail, mr, started_at) WHERE mr IS NOT NULL;
@@ -189,6 +191,10 @@ CREATE TABLE idempotency (
 	PRIMARY KEY (caller, key)
 ) STRICT;
 CREATE INDEX idempotency_age ON idempotency(created_at);
+
+-- One row: what the database knows of the file beside it (mark.go).
+CREATE TABLE mark (state INTEGER NOT NULL) STRICT;
+INSERT INTO mark VALUES (0);
 
 -- seq has no gaps: rows are only appended, and a rolled back one gives its number back.
 CREATE TABLE event (

@@ -36,6 +36,12 @@ type Submit struct {
 	Modem  string
 	Ref    int    // the concat reference in the TPDU; not looked at if the message has one part
 	Reason string // why it follows the attempt before, "" for the first
+	// SMSS is the SIM's Last-Used-TP-MR before it (EF_SMSS, TS 31.102 4.2.28)
+	// where that can tell later whether it was started; nil elsewhere.
+	SMSS *byte
+	// MR is the reference that the host wrote, where the modem keeps it; nil
+	// where the modem writes its own.
+	MR *byte
 }
 
 // Submitting commits that ^Z may leave now (I1) and returns the attempt. The
@@ -45,8 +51,11 @@ type Submit struct {
 func (s *Store) Submitting(now time.Time, sub Submit) (int64, error) {
 	var id int64
 	err := s.write(now, "record the attempt", func(t *tx) (err error) {
-		id, err = t.submitting(sub)
-		return err
+		if id, err = t.submitting(sub); err != nil {
+			return err
+		}
+		t.begun = id
+		return s.reserve(id)
 	})
 	if err != nil {
 		return 0, err
@@ -78,12 +87,19 @@ func (t *tx) submitting(sub Submit) (int64, error) {
 	if err := t.save(p, stepSubmit); err != nil {
 		return 0, err
 	}
-	id, err := t.insert(`INSERT INTO attempt (part, previous, state, sim, modem, number_key, tail, started_at, reason) VALUES (?, ?, 'submitting', ?, ?, ?, ?, ?, ?)`,
-		p.id, previous, sub.SIM, sub.Modem, m.key, tail(m.key), t.now, sub.Reason)
+	id, err := t.insert(`INSERT INTO attempt (part, previous, state, sim, modem, number_key, tail, smss, mr, started_at, reason) VALUES (?, ?, 'submitting', ?, ?, ?, ?, ?, ?, ?, ?)`,
+		p.id, previous, sub.SIM, sub.Modem, m.key, tail(m.key), optionalByte(sub.SMSS), optionalByte(sub.MR), t.now, sub.Reason)
 	if err != nil {
 		return 0, err
 	}
 	return id, t.note(m, api.Event{Type: api.EventSubmitting, Part: p.seq, Modem: sub.Modem, Detail: sub.Reason})
+}
+
+func optionalByte(b *byte) sql.NullInt64 {
+	if b == nil {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: int64(*b), Valid: true}
 }
 
 // bind ties a message to the SIM of its first attempt, and takes the reference.
@@ -266,8 +282,8 @@ func (t *tx) closeAttempt(a *attempt, set Settle) error {
 		mr.Valid = false
 	}
 	a.state = state
-	_, err := t.exec(`UPDATE attempt SET state = ?, mr = ?, settled_at = ?, evidence = ?, code = ?, error = ?
-		WHERE id = ? AND state IN ('submitting', 'unknown')`,
+	_, err := t.exec(`UPDATE attempt SET state = ?1, mr = CASE WHEN ?1 <> 'failed' THEN coalesce(?2, mr) END, settled_at = ?3, evidence = ?4, code = ?5, error = ?6
+		WHERE id = ?7 AND state IN ('submitting', 'unknown')`,
 		string(state), mr, t.now, set.Evidence, reason.Code, reason.Message, a.id)
 	return err
 }

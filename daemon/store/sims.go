@@ -91,3 +91,13 @@ func (s *Store) PINWorked(now time.Time, iccid string, hash [32]byte) error {
 		return err
 	})
 }
+
+// LastMR is the reference of the SIM's last attempt that has one, -1 if none has.
+func (s *Store) LastMR(sim int64) (int, error) {
+	var mr sql.NullInt64
+	err := s.read().row(`SELECT mr FROM attempt WHERE sim = ? AND mr IS NOT NULL ORDER BY id DESC LIMIT 1`, sim).Scan(&mr)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return -1, s.readError("find the last reference", err)
+	}
+	return orMinusOne(mr), nil
+}

@@ -39,6 +39,7 @@ const (
 	stepExpire                     // `expires` has passed
 	stepExpireUnknown              // the same, of a part that waits for its second attempt
 	stepCancel                     // a person, before anything was sent
+	stepRestored                   // the database is a copy: it may have been sent since
 	steps
 )
 
@@ -73,6 +74,7 @@ var transitions = [steps]transition{
 	stepExpire:         {"expire", []api.State{api.Queued}, api.Expired},
 	stepExpireUnknown:  {"expire, may be sent", []api.State{api.Queued}, api.Unknown},
 	stepCancel:         {"cancel", []api.State{api.Queued}, api.Cancelled},
+	stepRestored:       {"restored", []api.State{api.Queued, api.Unknown}, api.Held},
 }
 
 // next is the state after st, or false where st does not happen to a part in from.

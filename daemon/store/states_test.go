@@ -14,6 +14,7 @@ var wantNext = map[api.State]map[step]api.State{
 		stepProofSent: api.Submitted, stepDelivered: api.Delivered, stepUndelivered: api.Failed,
 		stepSibling: api.Failed, stepSiblingUnknown: api.Unknown,
 		stepExpire: api.Expired, stepExpireUnknown: api.Unknown, stepCancel: api.Cancelled,
+		stepRestored: api.Held,
 	},
 	api.Submitting: {stepAccepted: api.Submitted, stepRejected: api.Failed, stepRetry: api.Queued, stepLost: api.Unknown},
 	api.Submitted:  {stepDelivered: api.Delivered, stepUndelivered: api.Failed},
@@ -23,7 +24,7 @@ var wantNext = map[api.State]map[step]api.State{
 		stepProofSent: api.Submitted, stepProofRefused: api.Failed, stepProofRetry: api.Queued,
 		stepDelivered: api.Delivered, stepUndelivered: api.Failed,
 		stepDecideResend: api.Queued, stepDecideHold: api.Held, stepDecideFail: api.Failed, stepDecideStay: api.Unknown,
-		stepResolveResend: api.Queued, stepResolveFail: api.Failed, stepResolveSent: api.Submitted,
+		stepResolveResend: api.Queued, stepResolveFail: api.Failed, stepResolveSent: api.Submitted, stepRestored: api.Held,
 	},
 	api.Held: {
 		stepProofSent: api.Submitted, stepProofRefused: api.Failed, stepProofRetry: api.Queued,

@@ -43,6 +43,7 @@ type tx struct {
 	now    int64 // UTC milliseconds
 	events int
 	counts map[api.State]int // change of the numbers of open messages
+	begun  int64             // the attempt that it begins, 0: none
 }
 
 // write runs one operation and returns after the COMMIT that holds it. doing
@@ -122,7 +123,7 @@ func (s *Store) try(op *operation) error {
 	if op.err == nil {
 		return s.exec(`RELEASE op`)
 	}
-	op.tx.events, op.tx.counts = 0, nil
+	op.tx.events, op.tx.counts, op.tx.begun = 0, nil, 0
 	if endsBatch(op.err) {
 		return op.err
 	}
@@ -151,13 +152,18 @@ func (s *Store) judge(err error) error {
 		return err
 	}
 	err = storageError("write to the database", err)
+	s.fail(err)
+	return err
+}
+
+// fail is the end of the store.
+func (s *Store) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
 		s.err = err
 		close(s.broken)
 	}
-	return err
 }
 
 // readError is storageError for what was read; damage breaks the store as well.
@@ -183,6 +189,7 @@ func (s *Store) publish(batch []*operation) {
 	events := 0
 	for _, op := range batch {
 		events += op.tx.events
+		s.lastAttempt = max(s.lastAttempt, op.tx.begun)
 		for state, n := range op.tx.counts {
 			s.counts[state] += n
 		}

@@ -51,6 +51,7 @@ var catalogue = []FaultInfo{
 	{Name: "send.cms-350-late", Family: 5, Sentence: "+CMS ERROR: 350 after 135 s (delay), as on LTE"},
 	{Name: "send.ok-no-mr", Family: 5, Sentence: "The network has the message and the answer is OK without +CMGS"},
 	{Name: "send.ok-not-sent", Family: 5, Sentence: "The answer is OK without +CMGS and nothing was sent"},
+	{Name: "send.swallowed", Family: 5, Sentence: "The modem takes the PDU, does nothing with it and says nothing", times: 1},
 	{Name: "send.accepted-answer-lost", Family: 5, Sentence: "The network has the message and the modem says nothing", times: 1},
 	{Name: "send.accepted-reboot", Family: 5, Sentence: "The network has the message and the modem reboots before it answers", times: 1},
 	{Name: "send.answer-late", Family: 5, Sentence: "The answer comes after 60 s (delay); commands are answered meanwhile", times: 1},

@@ -35,6 +35,12 @@ var smsFaultTests = map[string]func(r *rig, name string){
 		r.is(r.submit(r.p.Number(), "a"), okay)
 		r.sent(0)
 	},
+	"send.swallowed": func(r *rig, name string) {
+		r.fault(name, FaultConfig{})
+		r.is(r.submit(r.p.Number(), "a"), "")
+		r.sent(0)
+		r.want("AT", okay)
+	},
 	"send.accepted-answer-lost": func(r *rig, name string) {
 		r.ok("AT+CNMI=2,1,0,0,0")
 		r.fault(name, FaultConfig{})

@@ -93,6 +93,9 @@ func (x *exec) transmit(f frame, stored *slot) final {
 	case !m.reachable():
 		return m.cmsError(int(noNetwork))
 	}
+	if m.hit("send.swallowed") != nil {
+		return silence
+	}
 	hostMR := t.MR
 	if !m.cfg.KeepMR {
 		t.MR = m.nextMR()

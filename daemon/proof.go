@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"simpost/daemon/api"
+	"simpost/daemon/store"
+	"simpost/modem"
+	"simpost/pdu"
+)
+
+// This file is what a modem and its SIM can prove about an attempt that nobody
+// knows the outcome of (HOUSE 8). Both proofs hold for modems that were tried out,
+// and are off for all others: unchanged memory means nothing on a modem that
+// writes it after the network's answer, or never.
+
+// duplicateRefused is TP-FCS C5, "SM rejected: duplicate SM" (TS 23.040 9.2.3.22):
+// the service centre still holds the first copy.
+const duplicateRefused = 0xC5
+
+// proofs is owned by its session.
+type proofs struct {
+	smss    bool  // EF_SMSS is written before the radio is used
+	keepsMR bool  // the host's TP-MR goes out
+	last    *byte // EF_SMSS as last read or known; nil if it can't be
+	next    byte  // the TP-MR to write
+}
+
+// newProofs reads what the proofs start from.
+func (s *session) newProofs(ctx context.Context) error {
+	set := s.m.Settings()
+	s.proofs = proofs{smss: set.SMSS == "before-radio", keepsMR: set.KeepsMR || s.cfg.KeepsMR}
+	if s.cfg.SMSS != "" {
+		s.proofs.smss = s.cfg.SMSS == "before-radio"
+	}
+	if s.proofs.keepsMR {
+		mr, err := s.d.store.LastMR(s.sim.ID)
+		if err != nil {
+			return err
+		}
+		s.proofs.next = byte(mr + 1)
+	}
+	return s.proveUnstarted(ctx)
+}
+
+// proveUnstarted reads the SIM's last reference. If the last attempt is unknown
+// and the reference is what it was before it, the modem never began to send it.
+func (s *session) proveUnstarted(ctx context.Context) error {
+	if !s.proofs.smss {
+		return nil
+	}
+	s.proofs.last = nil
+	mr, err := s.m.LastMR(ctx)
+	if err != nil {
+		s.fault("smss", err)
+		return s.m.Err()
+	}
+	s.proofs.last = &mr
+	attempt, err := s.d.store.Unstarted(s.sim.ID, mr)
+	if err != nil || attempt == 0 {
+		return s.storeResult(err)
+	}
+	now := time.Now()
+	return s.storeResult(s.d.store.Evidence(now, attempt, store.Settle{Attempt: attempt, State: api.Queued, MR: -1, RetryAt: now,
+		Evidence: "the SIM's last message reference is what it was before: it was never sent"}))
+}
+
+// mark writes what this attempt is to be told by into its TPDU: the reference,
+// and on a second copy TP-RD with the reference of the first.
+func (p *proofs) mark(submit *pdu.Submit, job store.Job) (mr *byte) {
+	if !p.keepsMR {
+		return nil
+	}
+	submit.MR = p.next
+	if job.Resend && job.LastMR >= 0 {
+		submit.RD, submit.MR = true, byte(job.LastMR)
+	}
+	return &submit.MR
+}
+
+// sent notes that a part went out under mr.
+func (p *proofs) sent(mr byte) {
+	p.next = mr + 1
+	if p.smss {
+		p.last = &mr
+	}
+}
+
+// refusedAsDuplicate says that a second copy was refused because the centre holds
+// the first one.
+func (p *proofs) refusedAsDuplicate(job store.Job, send *modem.SendError) bool {
+	return p.keepsMR && job.Resend && send.Outcome == modem.Rejected && send.Code == duplicateRefused
+}
