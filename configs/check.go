@@ -40,6 +40,10 @@ func (c Config) Check() error {
 func (c Config) problems() []Problem {
 	var k checks
 	k.path("database", c.Database)
+	if mark := c.MarkPath(); mark != "" {
+		k.path("mark", mark)
+		k.that("mark", filepath.Dir(mark) != filepath.Dir(c.Database), "%q: write a file in another folder than the database's, or it is restored with it", mark)
+	}
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")
 	k.path("api.socket", c.API.Socket)

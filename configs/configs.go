@@ -33,6 +33,7 @@ var (
 // Config is the whole file. The zero value is not usable; start from Default.
 type Config struct {
 	Database string  `mapstructure:"database"` // absolute path of the SQLite file
+	Mark     string  `mapstructure:"mark"`     // see MarkPath
 	Log      Log     `mapstructure:"log"`
 	API      API     `mapstructure:"api"`
 	Roles    Roles   `mapstructure:"roles"`
@@ -105,10 +106,29 @@ type Modem struct {
 	KeepsMR bool   `mapstructure:"keeps_mr"` // the modem sends the message reference that it is given
 }
 
+const (
+	defaultDatabase = "/var/lib/simpost/simpost.db"
+	defaultMark     = "/var/lib/simpost-mark/last"
+	autoMark        = "auto"
+)
+
+// MarkPath is the file that tells a database which was restored from a copy, ""
+// if none is kept.
+func (c Config) MarkPath() string {
+	switch {
+	case c.Mark != autoMark:
+		return c.Mark
+	case c.Database == defaultDatabase:
+		return defaultMark
+	}
+	return ""
+}
+
 // Default is what an empty file means. It names no modem, so it does not pass Check.
 func Default() Config {
 	return Config{
-		Database: "/var/lib/simpost/simpost.db",
+		Database: defaultDatabase,
+		Mark:     autoMark,
 		Log:      Log{Level: "info", Format: "text"},
 		API:      API{Socket: "/run/simpost/simpost.sock", Mode: 0o660},
 		Roles:    Roles{Send: SocketGroup, ReadStatus: SocketGroup, ReadContent: SocketGroup},

@@ -82,6 +82,7 @@ func TestReadmeHasTheSmallestFile(t *testing.T) {
 func TestPrintIsReadBack(t *testing.T) {
 	every := Config{
 		Database: "/tmp/a \"b\"\\c\n.db",
+		Mark:     "/var/tmp/mark",
 		Log:      Log{Level: "debug", Format: "json"},
 		API:      API{Socket: "/tmp/s", Mode: 0o600, Group: "staff", Console: true},
 		Roles:    Roles{Send: "alice @staff 1001", ReadContent: "@7"},
@@ -168,6 +169,8 @@ func TestProblems(t *testing.T) {
 			"line 1: databse: no such key; is it database?",
 			"line 8: modem[0].baud: fast is not a whole number",
 			"line 10: log.level: 3 is not text: write it in quotes"}},
+		{"mark beside the database", "mark = \"/var/lib/simpost/last\"\n" + smallest, []string{
+			`line 1: mark: "/var/lib/simpost/last": write a file in another folder than the database's, or it is restored with it`}},
 		{"long socket", strings.Replace(smallest, "/run/", "/"+strings.Repeat("r", 100)+"/", 1), []string{
 			"line 3: api.socket: longer than 107 characters, the kernel's limit for a socket"}},
 	} {

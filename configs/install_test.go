@@ -12,14 +12,14 @@ import (
 func TestUnitMatchesTheDefaults(t *testing.T) {
 	for _, line := range []string{
 		"ExecStart=/usr/local/bin/simpost serve --config " + DefaultPath,
-		"StateDirectory=simpost", "RuntimeDirectory=simpost", // of Default's database and socket
+		"StateDirectory=simpost simpost-mark", "RuntimeDirectory=simpost", // of Default's database, mark and socket
 		"Restart=always", "StartLimitIntervalSec=0", "TimeoutStopSec=90",
 	} {
 		if !strings.Contains("\n"+Unit, "\n"+line+"\n") {
 			t.Errorf("the unit lacks %q", line)
 		}
 	}
-	if !strings.HasPrefix(Default().Database, "/var/lib/simpost/") || !strings.HasPrefix(Default().API.Socket, "/run/simpost/") {
+	if !strings.HasPrefix(Default().Database, "/var/lib/simpost/") || !strings.HasPrefix(Default().MarkPath(), "/var/lib/simpost-mark/") || !strings.HasPrefix(Default().API.Socket, "/run/simpost/") {
 		t.Error("the defaults lie outside the unit's folders")
 	}
 	if names := regexp.MustCompile(`(?m)^DeviceAllow=char-[^0-9]`).FindString(Unit); names != "" {

@@ -63,9 +63,16 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	defer st.Close()
-	found, err := st.Start(d.started)
+	mark := d.cfg.MarkPath()
+	if mark == "" {
+		d.log.Warn("no mark is kept: a database that is restored from a copy will send again what the copy holds as queued")
+	}
+	found, err := st.StartMarked(d.started, mark)
 	if err != nil {
 		return fmt.Errorf("take up the work of before: %w", err)
+	}
+	if found.Restored {
+		d.log.Error("the database is older than its mark: it was restored from a copy, and what the copy has open is held; see `simpost list --state held`", "messages", found.Held)
 	}
 	if found.Unknown > 0 {
 		d.log.Warn("parts were on their way when simpost stopped: their outcome is unknown", "parts", found.Unknown)
