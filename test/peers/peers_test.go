@@ -25,34 +25,36 @@ import (
 // required is the variable under which a missing peer fails.
 const required = "SIMPOST_REQUIRE_PEERS"
 
-// TestMain puts a simpost built from this source first in PATH, and after it
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+// testMain puts a simpost built from this source first in PATH, and after it
 // where Debian keeps daemons, which is not in everyone's PATH.
-func TestMain(m *testing.M) {
+func testMain(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "simpost-peers")
-	if err == nil {
-		os.Setenv("PATH", strings.Join([]string{dir, os.Getenv("PATH"), "/usr/sbin"}, string(os.PathListSeparator)))
-		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "simpost/cmd/simpost")
-		build.Stdout, build.Stderr = os.Stderr, os.Stderr
-		err = build.Run()
-	}
 	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "simpost/cmd/simpost")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build simpost:", err)
-		os.Exit(1)
+		return 1
 	}
-	flag.Parse()
-	// Peers sleep most of the time, so as many run at once as there are, not as there are processors.
-	if err := flag.Set("test.parallel", "32"); err != nil {
-		panic("peers_test: " + err.Error())
-	}
+	os.Setenv("PATH", strings.Join([]string{dir, os.Getenv("PATH"), "/usr/sbin"}, string(os.PathListSeparator)))
 	// What the caller has set for a simpost of his own is not meant for these.
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "SIMPOST_") && name != required {
 			os.Unsetenv(name)
 		}
 	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	// Peers sleep most of the time, so as many run at once as there are, not as there are processors.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		panic("peers_test: " + err.Error())
+	}
+	return m.Run()
 }
 
 // need skips the test where a program of Debian's package is missing, or fails
