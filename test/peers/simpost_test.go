@@ -24,7 +24,7 @@ func TestSimpost(t *testing.T) {
 	}
 }
 
-// kind is what a make of modem can't do.
+// kind is what is odd about a make of modem; the zero value is none of it.
 type kind struct {
 	settings  string // that its user must make
 	noReports bool
@@ -39,6 +39,11 @@ func TestSimpostWithEveryProfile(t *testing.T) {
 		"nokia": {noReports: true, noReading: true},
 	}
 	profiles := strings.Fields(run(t, "simpost", "emulate", "--list-profiles"))
+	for profile := range odd {
+		if !slices.Contains(profiles, profile) {
+			t.Errorf("stale exception: there is no %s", profile)
+		}
+	}
 	var kinds []kind
 	for _, profile := range profiles {
 		kinds = append(kinds, odd[profile])
