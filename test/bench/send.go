@@ -61,7 +61,8 @@ func (b *bench) sendOver(ctx context.Context, line string, baud, count int) (err
 // sending is what became of a row of messages.
 type sending struct {
 	parts    int
-	each     time.Duration // from one part's acceptance by the network to the next one's
+	rate     float64       // a second
+	each     time.Duration // from one part's acceptance by the network to the next one's, the median
 	cpu      time.Duration
 	commands int
 	usage    usage
@@ -72,7 +73,7 @@ func (r sending) addTo(t *table, line string, baud int, report bool, host time.D
 	if report {
 		name += ", with reports"
 	}
-	v := row{what: name, measured: fmt.Sprintf("%.1f messages/s, %s a part", 1/r.each.Seconds(), short(r.each)),
+	v := row{what: name, measured: fmt.Sprintf("%.1f messages/s, %s a part", r.rate, short(r.each)),
 		beside: fmt.Sprintf("host without daemon %s a part: %s", short(host), signed(r.each-host))}
 	limit := lineTime(baud)
 	switch {
@@ -122,28 +123,34 @@ func (w *world) send(ctx context.Context, count int, report bool) (sending, erro
 			return sending{}, err
 		}
 	}
-	var first, last time.Time
-	seen := 0
+	var at []time.Time
 	for e := range events {
-		if e.Kind != emulator.Accepted {
-			continue
+		if e.Kind == emulator.Accepted {
+			at = append(at, e.At)
 		}
-		if seen++; seen == 1 {
-			first = e.At
-		}
-		if last = e.At; seen == count {
+		if len(at) == count {
 			break
 		}
 	}
-	if seen < count {
-		return sending{}, fmt.Errorf("the network has %d of %d messages: %w: %s", seen, count, ctx.Err(), w.log)
+	if len(at) < count {
+		return sending{}, fmt.Errorf("the network has %d of %d messages: %w: %s", len(at), count, ctx.Err(), w.log)
 	}
 	if err := w.settled(ctx); err != nil {
 		return sending{}, err
 	}
 	after, err := w.usage()
-	return sending{parts: count, each: each(last.Sub(first), count-1), cpu: after.cpu - before.cpu,
+	return sending{parts: count, rate: perSecond(count-1, at[count-1].Sub(at[0])), each: median(at), cpu: after.cpu - before.cpu,
 		commands: w.modem.Commands() - commands, usage: after}, err
+}
+
+// median is the usual time from one to the next: what the machine does beside
+// this lengthens a few of them much.
+func median(at []time.Time) time.Duration {
+	var steps []time.Duration
+	for i := range at[1:] {
+		steps = append(steps, at[i+1].Sub(at[i]))
+	}
+	return quantile(steps, 0.5)
 }
 
 // settled waits until nothing is on its way: no message open, no command sent.
@@ -173,16 +180,16 @@ func (w *world) bareHost(ctx context.Context, baud, count int) (time.Duration, e
 	h := host{tty: tty}
 	h.say("ATE0\r", "OK\r\n")
 	h.say("AT+CMGF=0\r", "OK\r\n")
-	begin := time.Now()
+	at := []time.Time{time.Now()}
 	for range count {
 		h.say(fmt.Sprintf("AT+CMGS=%d\r", len(hostPDU)/2-1), "> ")
 		h.say(hostPDU+"\x1a", "OK\r\n")
+		at = append(at, time.Now())
 	}
-	took := time.Since(begin)
 	if h.err != nil {
 		return 0, fmt.Errorf("%s: %w", m.Name(), h.err)
 	}
-	return each(took, count), nil
+	return median(at), nil
 }
 
 // hostPDU is sendText to +4790000009 as SMS-SUBMIT with a relative validity, by hand,
