@@ -15,10 +15,15 @@ var (
 	profilePattern = regexp.MustCompile(`^[a-z0-9-]{0,32}$`)
 	smscPattern    = regexp.MustCompile(`^(\+?[0-9]{1,20})?$`)
 	groupPattern   = regexp.MustCompile(`^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})?$`)
-	holderPattern  = regexp.MustCompile(`^@?([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$`)
+	countryPattern = regexp.MustCompile(`^(\*|\+[1-9][0-9]{0,6})$`)
+	// A service code may hold * and #; a final * stands for what may follow.
+	allowPattern  = regexp.MustCompile(`^(\+?[0-9]{1,20}\*?|[0-9*#]{1,19}[0-9#])$`)
+	holderPattern = regexp.MustCompile(`^@?([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$`)
 )
 
 const (
+	listLimit  = 1000      // entries of a list
+	partsLimit = 1_000_000 // of a limit of the guard
 	modemLimit = 64
 	roleLimit  = 64 // users and groups of one role
 	baudLeast  = 1200
@@ -63,6 +68,7 @@ func (c Config) problems() []Problem {
 	k.within("send.retry_longest", c.Send.RetryLongest, c.Send.RetryFirst, day)
 	k.within("receive.poll", c.Receive.Poll, time.Second, time.Hour)
 	k.within("receive.sweep", c.Receive.Sweep, c.Receive.Poll, 7*day)
+	k.guard(c.Guard)
 	k.modems(c.Modems)
 	return k.found
 }
@@ -95,6 +101,29 @@ func (k *checks) role(key, value string) {
 	for _, w := range words {
 		k.that(key, w == SocketGroup || holderPattern.MatchString(w),
 			"%q: write users, and groups behind an @, with spaces between them, such as \"alice @staff %s\"", w, SocketGroup)
+	}
+}
+
+func (k *checks) guard(g Guard) {
+	k.each("guard.countries", g.Countries, countryPattern, `write a country as its calling code, such as "+46", or "*" for all`)
+	k.each("guard.allow", g.Allow, allowPattern, `write a number such as "12345" or "+4790000001", or how numbers begin: "+8816*"`)
+	for _, limit := range []struct {
+		key   string
+		parts int
+	}{
+		{"guard.parts_per_minute", g.PartsPerMinute},
+		{"guard.parts_per_recipient_hour", g.PartsPerRecipientHour},
+		{"guard.parts_per_day", g.PartsPerDay},
+	} {
+		k.that(limit.key, limit.parts >= 1 && limit.parts <= partsLimit, "%d: write a number from 1 to %d", limit.parts, partsLimit)
+	}
+}
+
+// each checks the entries of a list.
+func (k *checks) each(key string, entries []string, grammar *regexp.Regexp, remedy string) {
+	k.that(key, len(entries) <= listLimit, "%d entries: there may be %d", len(entries), listLimit)
+	for _, e := range entries {
+		k.that(key, grammar.MatchString(e), "%q: %s", e, remedy)
 	}
 }
 

@@ -91,7 +91,13 @@ type Receive struct {
 
 // Guard holds the limits on what may be sent.
 type Guard struct {
-	Off bool `mapstructure:"off"` // no limits: for tests; the daemon says so at start
+	Off       bool     `mapstructure:"off"`       // no limits: for tests; the daemon says so at start
+	Countries []string `mapstructure:"countries"` // calling codes besides the SIM's own, such as +46; * is all
+	Allow     []string `mapstructure:"allow"`     // numbers, or with a final * prefixes, that no rule on numbers refuses
+
+	PartsPerMinute        int `mapstructure:"parts_per_minute"`         // of a SIM: more wait
+	PartsPerRecipientHour int `mapstructure:"parts_per_recipient_hour"` // more are refused
+	PartsPerDay           int `mapstructure:"parts_per_day"`            // of the daemon: more are refused
 }
 
 // Modem is one modem.
@@ -143,5 +149,7 @@ func Default() Config {
 			RetryLongest:  30 * time.Minute,
 		},
 		Receive: Receive{Poll: 15 * time.Second, Sweep: time.Hour},
+		Guard: Guard{Countries: []string{}, Allow: []string{},
+			PartsPerMinute: 10, PartsPerRecipientHour: 20, PartsPerDay: 1000},
 	}
 }

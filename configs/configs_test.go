@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +90,8 @@ func TestPrintIsReadBack(t *testing.T) {
 		Send: Send{AnswerTimeout: 90500 * time.Millisecond, Validity: 2 * time.Hour, OnUnknown: "hold",
 			Quarantine: 61 * time.Second, Tries: 3, RetryFirst: time.Minute, RetryLongest: 2 * time.Minute},
 		Receive: Receive{Poll: time.Second, Sweep: 25 * time.Hour},
-		Guard:   Guard{Off: true},
+		Guard: Guard{Off: true, Countries: []string{"+46", "+45"}, Allow: []string{"12345", "+8816*", "*100#"},
+			PartsPerMinute: 1, PartsPerRecipientHour: 2, PartsPerDay: 3},
 		Modems: []Modem{
 			{Name: "a", Device: "/dev/a", Baud: 9600, Profile: "huawei", PINFile: "/etc/simpost/pin", SMSC: "+4790000000"},
 			{Name: "b", Device: "/dev/b"},
@@ -132,6 +134,11 @@ func TestProblems(t *testing.T) {
 		{"duration out of range", smallest + "[receive]\npoll = \"0s\"", []string{"line 8: receive.poll: 0s: write a duration from 1s to 1h"}},
 		{"wrong word", smallest + "[send]\non_unknown = \"retry\"", []string{`line 8: send.on_unknown: "retry": write one of resend, hold, fail`}},
 		{"yes for true", smallest + "[guard]\noff = \"yes\"", []string{"line 8: guard.off: yes is neither true nor false"}},
+		{"a country by its name", smallest + "[guard]\ncountries = [\"+46\", \"sweden\"]", []string{`line 8: guard.countries: "sweden": write a country as its calling code, such as "+46", or "*" for all`}},
+		{"all numbers allowed", smallest + "[guard]\nallow = \"*\"", []string{`line 8: guard.allow: "*": write a number such as "12345" or "+4790000001", or how numbers begin: "+8816*"`}},
+		{"number in a list", smallest + "[guard]\nallow = [\"1\", 12345]", []string{"line 8: guard.allow[1]: 12345 is not text: write it in quotes"}},
+		{"number for a list", smallest + "[guard]\ncountries = 46", []string{`line 8: guard.countries: 46 is no list: write ["...", "..."]`}},
+		{"no limit", smallest + "[guard]\nparts_per_day = 0", []string{"line 8: guard.parts_per_day: 0: write a number from 1 to 1000000"}},
 		{"text for a number", smallest + "[send]\ntries = \"many\"", []string{"line 8: send.tries: many is not a whole number"}},
 		{"fraction", smallest + "[send]\ntries = 1.5", []string{"line 8: send.tries: 1.5 is not a whole number"}},
 		{"number for text", smallest + "smsc = 4790000000", []string{"line 7: modem[0].smsc: 4790000000 is not text: write it in quotes"}},
@@ -253,6 +260,16 @@ func TestEnvironmentOutranksTheFile(t *testing.T) {
 	}
 	if cfg, err := Parse([]byte(smallest)); err != nil || cfg.Database != "/var/lib/simpost/simpost.db" {
 		t.Errorf("Parse reads the environment: %+v, %v", cfg, err)
+	}
+}
+
+// A list of one may be a text, and a variable holds a list with commas.
+func TestListsAsText(t *testing.T) {
+	path := writeFile(t, smallest+"[guard]\ncountries = \"*\"\nallow = [\"12345\"]\n")
+	t.Setenv("SIMPOST_GUARD_ALLOW", "1890, +8816*")
+	cfg, err := Load(path)
+	if err != nil || !slices.Equal(cfg.Guard.Countries, []string{"*"}) || !slices.Equal(cfg.Guard.Allow, []string{"1890", "+8816*"}) {
+		t.Errorf("got %+v, %v", cfg.Guard, err)
 	}
 }
 

@@ -229,6 +229,9 @@ func strictly(from, to reflect.Value) (any, error) {
 			return nil, badValue("this is a section: write it as [name] on a line of its own, and its keys below")
 		}
 	case reflect.Slice:
+		if to.Type() == reflect.TypeFor[[]string]() {
+			return list(from)
+		}
 		if from.Kind() != reflect.Slice {
 			return nil, badValue("write [[modem]], in two brackets, for each modem")
 		}

@@ -67,7 +67,10 @@ func isSection(key string) bool {
 	return slices.ContainsFunc(knownKeys(), func(known string) bool { return strings.HasPrefix(known, key+".") })
 }
 
-var index = regexp.MustCompile(`\[[0-9]+\]`)
+var (
+	index     = regexp.MustCompile(`\[[0-9]+\]`)
+	lastIndex = regexp.MustCompile(`\[[0-9]+\]$`)
+)
 
 // pattern is a key without its indices, as in knownKeys.
 func pattern(key string) string { return index.ReplaceAllString(key, "[]") }
@@ -151,6 +154,9 @@ func locate(problems []Problem, file []byte, environment bool) {
 			continue
 		}
 		problems[i].Line = lines[p.Key]
+		if problems[i].Line == 0 { // an entry of a list stands where its key does
+			problems[i].Line = lines[lastIndex.ReplaceAllString(p.Key, "")]
+		}
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		if a.Line != b.Line {

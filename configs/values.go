@@ -72,8 +72,27 @@ func plain(from reflect.Value, kind reflect.Kind) (any, error) {
 	return nil, badValue(fmt.Sprintf("%v is not a whole number", from.Interface()))
 }
 
+// list takes a list of texts from the file. A variable, and the file too, may have
+// them in one text with commas between them.
+func list(from reflect.Value) (any, error) {
+	text, isText := from.Interface().(string)
+	if !isText {
+		if from.Kind() != reflect.Slice {
+			return nil, badValue(fmt.Sprintf(`%v is no list: write ["...", "..."]`, from.Interface()))
+		}
+		return from.Interface(), nil
+	}
+	entries := []string{}
+	for entry := range strings.SplitSeq(text, ",") {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			entries = append(entries, entry)
+		}
+	}
+	return entries, nil
+}
+
 // entries yields every key outside [[modem]] in the file's order, with its
-// value as the file would hold it: string, bool or int.
+// value as the file would hold it: string, bool, int or a list of strings.
 func entries(cfg Config) iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) {
 		top := reflect.ValueOf(cfg)
@@ -150,8 +169,15 @@ func Print(w io.Writer, cfg Config) error {
 // literal is the TOML form of a value. TOML has no \x escape, and Go's %q makes
 // one only for bytes that are not UTF-8, which no TOML file can hold.
 func literal(v any) string {
-	if s, ok := v.(string); ok {
-		return strconv.Quote(s)
+	switch v := v.(type) {
+	case string:
+		return strconv.Quote(v)
+	case []string:
+		quoted := make([]string, len(v))
+		for i, s := range v {
+			quoted[i] = strconv.Quote(s)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
 	}
 	return fmt.Sprint(v)
 }
