@@ -44,6 +44,7 @@ type Daemon struct {
 	store *store.Store
 	queue *queue
 	board *board
+	desks desks
 	full  atomic.Bool   // the disk
 	poke  chan struct{} // wakes the housekeeper; capacity 1
 }

@@ -60,6 +60,7 @@ var rights = map[string]role{
 	"GET /healthz":                   roleReadStatus,
 	"GET /readyz":                    roleReadStatus,
 	"POST /v1/backup":                roleAdmin,
+	"POST /v1/modems/{name}/at":      roleAdmin,
 	"GET /openapi.json":              0,
 	"GET /openapi.yaml":              0,
 }

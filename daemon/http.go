@@ -53,6 +53,8 @@ type apiDeps struct {
 	Database   string             // path; a backup is made beside it
 	Trouble    func() *api.Reason // what is wrong with the daemon itself
 	Door       door
+	Desks      *desks // required where Console is on
+	Console    bool
 	Identify   func(net.Conn) peer // nil asks the kernel
 	Now        func() time.Time    // nil is time.Now
 }
@@ -109,6 +111,7 @@ func (s *server) routes() {
 	s.messageRoutes(h)
 	s.eventRoutes(h)
 	s.statusRoutes(h)
+	s.consoleRoutes(h)
 
 	s.spec = document(func() ([]byte, error) { return json.Marshal(h.OpenAPI()) })
 	s.specY = document(h.OpenAPI().YAML)

@@ -36,6 +36,7 @@ type session struct {
 	m    *modem.Modem
 	sim  store.SIM
 	lane *lane
+	desk desk // what people ask of the modem
 
 	proofs     proofs
 	status     modem.Status
@@ -61,6 +62,9 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	defer s.end()
+	desk, leave := s.d.desks.enter(s.cfg.Name)
+	defer leave()
+	s.desk = desk
 	for ctx.Err() == nil {
 		if err := s.turn(ctx); err != nil && ctx.Err() == nil {
 			return err
@@ -107,6 +111,9 @@ func (s *session) turn(ctx context.Context) error {
 	if err := s.news(ctx); err != nil {
 		return err
 	}
+	if err := s.serve(ctx); err != nil {
+		return err
+	}
 	now := time.Now()
 	if !s.paused.IsZero() && !now.Before(s.paused) {
 		s.paused = time.Time{}
@@ -139,6 +146,7 @@ func (s *session) wait(ctx context.Context, now time.Time) error {
 	select {
 	case <-ctx.Done():
 	case <-s.lane.waker:
+	case <-s.desk.bell:
 	case <-s.m.Wake():
 	case <-s.m.Done():
 		return s.m.Err()

@@ -29,6 +29,10 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 		if ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, errTouched) {
+			log.Info("session starts anew", "because", err)
+			continue
+		}
 		code := conditionOf(err)
 		row.note(code)
 		delay := reopenDelay(code, row.failures)

@@ -32,14 +32,14 @@ func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
 	defer cancel()
 	m.news.dropUSSD()
 	if _, err := m.ask(ctx, `+CUSD=1,"`+m.dialect.ussd.encode(code)+`",15`); err != nil {
-		return USSDReply{}, fmt.Errorf("send USSD %s: %w", code, err)
+		return USSDReply{}, fmt.Errorf("send a USSD code: %w", err)
 	}
 	r, err := m.awaitUSSD(ctx)
 	if err != nil || r.Menu { // leave no session open: some networks hold back messages meanwhile
 		m.ask(context.WithoutCancel(ctx), "+CUSD=2")
 	}
 	if err != nil {
-		return USSDReply{}, fmt.Errorf("USSD %s: %w", code, err)
+		return USSDReply{}, fmt.Errorf("USSD: %w", err)
 	}
 	return r, nil
 }

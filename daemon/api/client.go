@@ -173,6 +173,13 @@ func (c *Client) Modem(ctx context.Context, name string) (Modem, error) {
 	return get[Modem](ctx, c, "/v1/modems/"+url.PathEscape(name))
 }
 
+// AT runs one AT command on a modem, where the daemon's configuration allows it.
+func (c *Client) AT(ctx context.Context, modem, command string) (ATAnswer, error) {
+	var a ATAnswer
+	err := c.post(ctx, "/v1/modems/"+url.PathEscape(modem)+"/at", ATRequest{Command: command}, &a)
+	return a, err
+}
+
 // Status answers how the daemon is.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	return get[Status](ctx, c, "/v1/status")

@@ -55,3 +55,14 @@ type Status struct {
 	LastEvent int64          `json:"last_event"`
 	Modems    []Modem        `json:"modems" nullable:"false"`
 }
+
+// ATRequest is the body of POST /v1/modems/{name}/at.
+type ATRequest struct {
+	Command string `json:"command" doc:"one AT command, such as AT+CSQ" maxLength:"130"`
+}
+
+// ATAnswer is what the modem said to a command.
+type ATAnswer struct {
+	Lines  []string `json:"lines" nullable:"false" doc:"without the final result"`
+	Result string   `json:"result" doc:"the final result: OK, or the modem's error"`
+}
