@@ -33,6 +33,10 @@ type Daemon struct {
 	// Listen makes the API's listener; nil is the unix socket of the
 	// configuration. For tests.
 	Listen func() (net.Listener, error)
+	// Wall is the system's clock and Synced says whether a time server keeps it;
+	// nil asks the system. For tests.
+	Wall   func() time.Time
+	Synced func() bool
 	// Serving is called once the API answers; nil is allowed.
 	Serving func()
 
@@ -41,6 +45,7 @@ type Daemon struct {
 	version string
 	started time.Time
 
+	clock *clock
 	store *store.Store
 	queue *queue
 	board *board
@@ -58,12 +63,14 @@ func New(cfg configs.Config, version string, log *slog.Logger) *Daemon {
 // socket fails. Requests get 2 s to finish, an exchange past its ^Z gets 60 s,
 // the database is closed last.
 func (d *Daemon) Run(ctx context.Context) error {
-	d.started = time.Now()
 	st, err := store.Open(d.cfg.Database)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
+	if err := d.startClock(st); err != nil {
+		return err
+	}
 	mark := d.cfg.MarkPath()
 	if mark == "" {
 		d.log.Warn("no mark is kept: a database that is restored from a copy will send again what the copy holds as queued")
@@ -84,6 +91,30 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	return d.work(ctx)
 }
+
+// startClock finds out what time it is, as far as the record and the system tell.
+func (d *Daemon) startClock(st *store.Store) error {
+	last, err := st.LastTime()
+	if err != nil {
+		return fmt.Errorf("read the last time on record: %w", err)
+	}
+	d.clock = systemClock()
+	if d.Wall != nil {
+		d.clock.wall = d.Wall
+	}
+	if d.Synced != nil {
+		d.clock.synced, d.clock.kept = d.Synced, func() bool { return false }
+	}
+	d.clock.start(last)
+	d.started = d.now()
+	if !d.clock.trusted() {
+		d.log.Warn("the clock is not trusted: nothing expires until a time server or the network has told the time")
+	}
+	return nil
+}
+
+// now is the daemon's own time: see clock.go.
+func (d *Daemon) now() time.Time { return d.clock.now() }
 
 // work runs every long-lived goroutine of the daemon; the first error ends all.
 func (d *Daemon) work(ctx context.Context) error {
@@ -134,7 +165,7 @@ func (d *Daemon) quarantine() time.Duration { return d.cfg.Send.Quarantine }
 
 // setCondition shows a modem's condition, and records a change as an event.
 func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) {
-	now := time.Now()
+	now := d.now()
 	var open *hw.OpenError
 	remedy := ""
 	if errors.As(cause, &open) {

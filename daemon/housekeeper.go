@@ -16,12 +16,13 @@ const (
 	housekeepingPause = time.Second     // at most one round a second, however much happens
 	housekeepingLong  = time.Hour       // a round even if nothing is known to be due
 	diskProbe         = 5 * time.Second // how often a full disk is tried again
+	untrustedPause    = time.Minute     // between rounds while the clock is not trusted
 )
 
 func (d *Daemon) housekeeper(ctx context.Context) error {
 	for {
 		changed := d.store.Changed()
-		if err := d.housekeep(time.Now()); err != nil {
+		if err := d.housekeep(d.now()); err != nil {
 			return err
 		}
 		if !d.rest(ctx, changed) {
@@ -39,7 +40,7 @@ func (d *Daemon) rest(ctx context.Context, changed <-chan struct{}) bool {
 		return false
 	case <-pause.C:
 	}
-	next := time.NewTimer(d.nextRound(time.Now()))
+	next := time.NewTimer(d.nextRound(d.now()))
 	defer next.Stop()
 	select {
 	case <-ctx.Done():
@@ -59,7 +60,11 @@ func (d *Daemon) nextRound(now time.Time) time.Duration {
 	if err != nil || !ok {
 		return housekeepingLong
 	}
-	return min(max(at.Sub(now), 0), housekeepingLong)
+	wait := at.Sub(now)
+	if !d.clock.trusted() {
+		wait = max(wait, untrustedPause) // what is due may have to wait for the clock
+	}
+	return min(max(wait, 0), housekeepingLong)
 }
 
 // housekeep does one round. A full disk is tried again next time.
@@ -76,9 +81,11 @@ func (d *Daemon) housekeep(now time.Time) error {
 }
 
 func (d *Daemon) round(now time.Time) error {
-	for _, step := range []func(time.Time) (int, error){
-		d.store.Expire, d.store.NoReports, d.store.Incomplete, d.store.ForgetKeys, d.decideUnknown,
-	} {
+	steps := []func(time.Time) (int, error){d.decideUnknown}
+	if d.clock.trusted() {
+		steps = append(steps, d.store.Expire, d.store.NoReports, d.store.Incomplete, d.store.ForgetKeys)
+	}
+	for _, step := range steps {
 		if _, err := step(now); err != nil {
 			return err
 		}

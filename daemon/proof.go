@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"time"
 
 	"simpost/daemon/api"
 	"simpost/daemon/store"
@@ -61,7 +60,7 @@ func (s *session) proveUnstarted(ctx context.Context) error {
 	if err != nil || attempt == 0 {
 		return s.storeResult(err)
 	}
-	now := time.Now()
+	now := s.d.now()
 	return s.storeResult(s.d.store.Evidence(now, attempt, store.Settle{Attempt: attempt, State: api.Queued, MR: -1, RetryAt: now,
 		Evidence: "the SIM's last message reference is what it was before: it was never sent"}))
 }

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"simpost/daemon/api"
 	"simpost/modem"
@@ -56,7 +55,7 @@ func (s *session) keepAndDelete(ctx context.Context, st modem.Stored) (gone bool
 		s.fault("not-deleted", err)
 		return false, s.m.Err()
 	}
-	return true, s.storeResult(s.d.store.Deleted(time.Now(), row))
+	return true, s.storeResult(s.d.store.Deleted(s.d.now(), row))
 }
 
 // whole reads a slot once more that came with fewer octets than were announced:
@@ -107,7 +106,10 @@ func (s *session) direct(ctx context.Context, d modem.Direct) error {
 func (s *session) keep(text string, length int, memory string, slot int) (int64, error) {
 	in := incoming(text, length)
 	in.Modem, in.SIM, in.Memory, in.Slot = s.cfg.Name, s.sim.ID, memory, slot
-	got, err := s.d.store.Receive(time.Now(), in, joinParts)
+	if in.Kind != "unreadable" {
+		s.d.clock.atLeast(in.SentAt)
+	}
+	got, err := s.d.store.Receive(s.d.now(), in, joinParts)
 	if err != nil {
 		return 0, err
 	}

@@ -70,7 +70,7 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		return s.d.store.Submitting(time.Now(), store.Submit{Part: job.Part, SIM: s.sim.ID, Modem: s.cfg.Name, Ref: ref,
+		return s.d.store.Submitting(s.d.now(), store.Submit{Part: job.Part, SIM: s.sim.ID, Modem: s.cfg.Name, Ref: ref,
 			Reason: retryReason(job), SMSS: s.proofs.last, MR: mark})
 	}}
 	exchange, done := sendContext(ctx, in)
@@ -140,13 +140,13 @@ func (s *session) sent(job store.Job, attempt int64, mr byte) error {
 	s.refused = nil
 	s.proofs.sent(mr)
 	s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.SentParts++ })
-	return s.storeResult(s.d.store.Settle(time.Now(), store.Settle{Attempt: attempt, State: api.Submitted, MR: int(mr)}))
+	return s.storeResult(s.d.store.Settle(s.d.now(), store.Settle{Attempt: attempt, State: api.Submitted, MR: int(mr)}))
 }
 
 // notSent records a failed Send and says whether the session can go on.
 func (s *session) notSent(ctx context.Context, job store.Job, attempt int64, send *modem.SendError) error {
 	defer s.d.queue.release(s.lane, job, false)
-	now := time.Now()
+	now := s.d.now()
 	v := afterSend(s.d.cfg.Send, send, job.Tries, now)
 	s.log.Warn("part not sent", "message", job.Message, "part", job.Seq, "outcome", v.reason.Code, "error", send)
 	if err := s.record(ctx, now, job, attempt, send, v); err != nil {
@@ -194,7 +194,7 @@ func (s *session) refusedIntent(job store.Job, refusal *api.Error) error {
 	if refusal.Code != api.CodeConflict {
 		return s.storeResult(refusal)
 	}
-	err := s.d.store.Pause(time.Now(), job.Part, time.Now().Add(s.d.cfg.Send.RetryFirst), api.Reason{Code: string(refusal.Code), Message: refusal.Message})
+	err := s.d.store.Pause(s.d.now(), job.Part, s.d.now().Add(s.d.cfg.Send.RetryFirst), api.Reason{Code: string(refusal.Code), Message: refusal.Message})
 	if errors.As(err, &refusal) && refusal.Code == api.CodeConflict {
 		return nil // cancelled or expired meanwhile
 	}
@@ -205,7 +205,7 @@ func (s *session) refusedIntent(job store.Job, refusal *api.Error) error {
 func (s *session) unsendable(job store.Job, cause error) error {
 	defer s.d.queue.release(s.lane, job, false)
 	s.log.Error("part cannot be sent", "message", job.Message, "part", job.Seq, "error", cause)
-	return s.storeResult(s.d.store.GiveUp(time.Now(), job.Part, api.Reason{Code: "not-sendable", Message: cause.Error()}))
+	return s.storeResult(s.d.store.GiveUp(s.d.now(), job.Part, api.Reason{Code: "not-sendable", Message: cause.Error()}))
 }
 
 // suspect pauses a modem whose network refuses everybody, or that says that a
@@ -240,5 +240,5 @@ func (s *session) resume(ctx context.Context, send *modem.SendError) error {
 	if err := s.proveUnstarted(ctx); err != nil || send.Outcome != modem.Unknown {
 		return err
 	}
-	return s.storeResult(s.d.store.Quarantine(time.Now(), s.sim.ID, time.Now().Add(s.d.quarantine())))
+	return s.storeResult(s.d.store.Quarantine(s.d.now(), s.sim.ID, s.d.now().Add(s.d.quarantine())))
 }

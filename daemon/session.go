@@ -77,7 +77,7 @@ func (s *session) run(ctx context.Context) error {
 // earlier session left open, and asks for a first sweep.
 func (s *session) begin(ctx context.Context) error {
 	id, set := s.m.Identity(), s.m.Settings()
-	sim, err := s.d.store.Seen(time.Now(), store.Identity{Modem: s.cfg.Name, IMEI: id.IMEI, IMSI: id.IMSI, ICCID: id.ICCID,
+	sim, err := s.d.store.Seen(s.d.now(), store.Identity{Modem: s.cfg.Name, IMEI: id.IMEI, IMSI: id.IMSI, ICCID: id.ICCID,
 		Manufacturer: id.Manufacturer, Model: id.Model, Revision: id.Revision})
 	if err != nil {
 		return fmt.Errorf("record the modem: %w", err)
@@ -89,7 +89,7 @@ func (s *session) begin(ctx context.Context) error {
 	s.sweepAll()
 	s.nextSweep = time.Now().Add(s.d.cfg.Receive.Sweep)
 	s.nextPoll = time.Now().Add(s.d.cfg.Receive.Poll)
-	if err := s.d.store.Quarantine(time.Now(), sim.ID, time.Now().Add(s.d.quarantine())); err != nil {
+	if err := s.d.store.Quarantine(s.d.now(), sim.ID, s.d.now().Add(s.d.quarantine())); err != nil {
 		return fmt.Errorf("start the quarantine: %w", err)
 	}
 	if err := s.newProofs(ctx); err != nil {
@@ -101,7 +101,7 @@ func (s *session) begin(ctx context.Context) error {
 // end takes the modem out of the queue. What is unknown waits for its return.
 func (s *session) end() {
 	s.d.queue.leave(s.lane)
-	if err := s.d.store.Quarantine(time.Now(), s.sim.ID, time.Time{}); err != nil {
+	if err := s.d.store.Quarantine(s.d.now(), s.sim.ID, time.Time{}); err != nil {
 		s.log.Error("quarantine not stopped", "error", err)
 	}
 }
@@ -126,7 +126,7 @@ func (s *session) turn(ctx context.Context) error {
 		return s.poll(ctx)
 	}
 	if s.maySend(now) {
-		job, ok, err := s.d.queue.claim(s.lane, now)
+		job, ok, err := s.d.queue.claim(s.lane, s.d.now())
 		if err != nil {
 			return s.storeResult(err)
 		}
@@ -162,9 +162,10 @@ func (s *session) sleep(now time.Time) time.Duration {
 		until = s.paused
 	}
 	if s.maySend(now) {
-		due, ok, err := s.d.queue.nextDue(s.lane, now)
-		if err == nil && ok && due.After(now) && due.Before(until) { // what is due and was not handed out, another lane has
-			until = due
+		ours := s.d.now()
+		due, ok, err := s.d.queue.nextDue(s.lane, ours)
+		if err == nil && ok && due.After(ours) && now.Add(due.Sub(ours)).Before(until) { // what is due and was not handed out, another lane has
+			until = now.Add(due.Sub(ours))
 		}
 	}
 	return until.Sub(now)
@@ -216,12 +217,12 @@ func (s *session) evidence(e modem.Evidence) error {
 	case attempt == 0 || e.MR < 0 && refusal == nil:
 		return nil
 	case refusal != nil:
-		v := afterSend(s.d.cfg.Send, refusal, 0, time.Now())
+		v := afterSend(s.d.cfg.Send, refusal, 0, s.d.now())
 		v.settle.Attempt, v.settle.Evidence = attempt, settle.Evidence
 		settle = v.settle
 	}
 	maps.DeleteFunc(s.open, func(_ uint64, a int64) bool { return a == attempt })
-	return s.storeResult(s.d.store.Evidence(time.Now(), attempt, settle))
+	return s.storeResult(s.d.store.Evidence(s.d.now(), attempt, settle))
 }
 
 // checkSIM looks again at a SIM that the modem says has changed: a pulled card
@@ -253,7 +254,7 @@ func (s *session) poll(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("poll: %w", err)
 	}
-	s.d.board.answered(s.cfg.Name, time.Now(), counts)
+	s.d.board.answered(s.cfg.Name, s.d.now(), counts)
 	s.sweep(s.arrived(counts)...)
 	if !now.Before(s.nextSweep) {
 		s.nextSweep = now.Add(s.d.cfg.Receive.Sweep)
@@ -326,7 +327,7 @@ func (s *session) glance(ctx context.Context) error {
 // seen joins or leaves the queue by what the network says.
 func (s *session) seen(st modem.Status) error {
 	s.status = st
-	s.d.board.status(s.cfg.Name, time.Now(), st)
+	s.d.board.status(s.cfg.Name, s.d.now(), st)
 	able := st.CanSend && s.m.Settings().SMSC != ""
 	switch {
 	case able && !s.sending:

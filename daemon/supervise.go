@@ -111,7 +111,7 @@ func (d *Daemon) pinGuard(path string) modem.PINGuard {
 	}
 	return modem.PINGuard{
 		Tried:  func(iccid string) bool { tried, err := d.store.PINTried(iccid, hash()); return tried || err != nil },
-		Trying: func(iccid string) error { return d.store.PINTrying(time.Now(), iccid, hash()) },
-		Worked: func(iccid string) error { return d.store.PINWorked(time.Now(), iccid, hash()) },
+		Trying: func(iccid string) error { return d.store.PINTrying(d.now(), iccid, hash()) },
+		Worked: func(iccid string) error { return d.store.PINWorked(d.now(), iccid, hash()) },
 	}
 }

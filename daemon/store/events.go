@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"strconv"
 	"time"
 
@@ -109,4 +110,17 @@ func intOrNull(n *int) any {
 		return nil
 	}
 	return *n
+}
+
+// LastTime is the time of the last event on record, zero if there is none.
+func (s *Store) LastTime() (time.Time, error) {
+	var at int64
+	err := s.read().row(`SELECT at FROM event ORDER BY seq DESC LIMIT 1`).Scan(&at)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, s.readError("read the last event", err)
+	}
+	return fromMilli(at), nil
 }

@@ -1,0 +1,110 @@
+package daemon
+
+import (
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Raspberry Pi has no clock of its own: it starts in 1970, or where it was last
+// switched off, and may never see a time server. This file is the daemon's own
+// time, which everything that is stored and everything that is due goes by.
+//
+// It runs with the monotonic clock and never follows the system's clock into a
+// jump, unless the kernel says that the clock is synchronised. It starts no
+// earlier than the last thing that is on record. Until it is trusted nothing
+// expires: a message is rather late than lost.
+
+const (
+	clockSlack = 2 * time.Second     // less than this is no jump
+	longAway   = 30 * 24 * time.Hour // a system clock this far from the record wants a witness
+)
+
+// clockFloor is before this program was written: a clock before it is wrong.
+var clockFloor = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// clock is safe for concurrent use. The zero value is not usable.
+type clock struct {
+	wall   func() time.Time // the system's clock
+	synced func() bool      // the kernel says that it is right
+	kept   func() bool      // the machine has a battery clock
+
+	mu      sync.Mutex
+	base    time.Time // our time at anchor
+	anchor  time.Time // with a monotonic reading
+	witness bool      // somebody who knows has confirmed it
+}
+
+func newClock(wall func() time.Time, synced, kept func() bool) *clock {
+	c := &clock{wall: wall, synced: synced, kept: kept, anchor: time.Now()}
+	c.base = wall()
+	return c
+}
+
+// systemClock is the clock of this machine.
+func systemClock() *clock { return newClock(time.Now, kernelSynced, hasRTC) }
+
+// start continues from the last time on record, which may be zero.
+func (c *clock) start(last time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.anchor, c.base = time.Now(), c.wall()
+	switch {
+	case c.synced():
+		c.witness = true
+	case c.base.Before(last):
+		c.base = last
+	case c.kept() && c.base.After(clockFloor) && (last.IsZero() || c.base.Sub(last) < longAway):
+		c.witness = true
+	}
+}
+
+// now is our time. It steps only to a synchronised clock.
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ours := c.base.Add(time.Since(c.anchor))
+	theirs := c.wall()
+	if d := theirs.Sub(ours); (d > clockSlack || d < -clockSlack) && theirs.After(clockFloor) && c.synced() {
+		c.base, c.anchor, c.witness = theirs, time.Now(), true
+		return theirs
+	}
+	return ours
+}
+
+// atLeast takes a network's time stamp as a witness: it is not later than now.
+// A clock that is trusted does not listen.
+func (c *clock) atLeast(stamp time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.witness || stamp.Before(clockFloor) {
+		return
+	}
+	if ours := c.base.Add(time.Since(c.anchor)); stamp.After(ours) {
+		c.base, c.anchor = stamp, time.Now()
+	}
+	c.witness = true
+}
+
+// trusted says whether our time may let something expire.
+func (c *clock) trusted() bool {
+	c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.witness
+}
+
+// kernelSynced asks the kernel whether a time server keeps its clock
+// (adjtimex(2)). Setting the clock by hand takes that back.
+func kernelSynced() bool {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
+}
+
+func hasRTC() bool {
+	_, err := os.Stat("/sys/class/rtc/rtc0")
+	return err == nil
+}
