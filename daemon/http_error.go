@@ -39,8 +39,10 @@ func statusOf(c api.Code) int {
 	case api.CodeMediaType:
 		return http.StatusUnsupportedMediaType
 	case api.CodeInvalid, api.CodeBadNumber, api.CodeEmptyText, api.CodeTooLong, api.CodeNotEncodable,
-		api.CodeTooMany, api.CodeUnknownModem:
+		api.CodeTooMany, api.CodeUnknownModem, api.CodeGuardCountry, api.CodeGuardShortCode, api.CodeGuardPremium:
 		return http.StatusUnprocessableEntity
+	case api.CodeGuardRecipientHour, api.CodeGuardDay:
+		return http.StatusTooManyRequests
 	case api.CodeNotReady, api.CodeUnavailable, api.CodeDatabaseBusy:
 		return http.StatusServiceUnavailable
 	case api.CodeDiskFull:

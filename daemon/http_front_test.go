@@ -173,7 +173,8 @@ var statuses = map[api.Code]int{
 	api.CodeMethodNotAllowed: 405, api.CodeTimeout: 408, api.CodeConflict: 409, api.CodeTooLate: 409,
 	api.CodeKeyReused: 409, api.CodeBodyTooLarge: 413, api.CodeMediaType: 415, api.CodeInvalid: 422,
 	api.CodeBadNumber: 422, api.CodeEmptyText: 422, api.CodeTooLong: 422, api.CodeNotEncodable: 422,
-	api.CodeTooMany: 422, api.CodeUnknownModem: 422, api.CodeStorage: 500, api.CodeInternal: 500,
+	api.CodeTooMany: 422, api.CodeUnknownModem: 422, api.CodeGuardCountry: 422, api.CodeGuardShortCode: 422,
+	api.CodeGuardPremium: 422, api.CodeGuardRecipientHour: 429, api.CodeGuardDay: 429, api.CodeStorage: 500, api.CodeInternal: 500,
 	api.CodeNotReady: 503, api.CodeUnavailable: 503, api.CodeDiskFull: 507,
 }
 

@@ -65,4 +65,12 @@ const (
 	CodeMethodNotAllowed Code = "method-not-allowed"
 	CodeMediaType        Code = "media-type" // a body that is not application/json
 	CodeTimeout          Code = "timeout"    // the body did not come in time
+
+	// Of the guard, each with a hint that holds the line of the configuration that lifts it.
+	CodeGuardCountry       Code = "guard-country"        // a number in another country than the SIM card
+	CodeGuardShortCode     Code = "guard-short-code"     // a short code, or a number with * or #
+	CodeGuardPremium       Code = "guard-premium"        // a number that costs extra
+	CodeGuardRecipientHour Code = "guard-recipient-hour" // too many parts to one number within an hour
+	CodeGuardDay           Code = "guard-day"            // too many parts on one day
+	CodeGuardPace          Code = "guard-pace"           // no refusal: why a queued message waits
 )

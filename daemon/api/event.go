@@ -43,4 +43,5 @@ const (
 	EventReport        EventType = "report.unmatched"
 	EventModem         EventType = "modem.condition"
 	EventDaemonStarted EventType = "daemon.started"
+	EventGuardAlarm    EventType = "guard.alarm" // most of a day's budget is used up; once a day
 )

@@ -43,12 +43,19 @@ type Accepted struct {
 	Messages []api.Message
 	Body     []byte // Messages in JSON, octet for octet as at the first time; nil without a key
 	Replayed bool
+	Alarm    bool // with this request the day's budget is nearly used up
 }
 
 // Enqueue accepts messages, all or none, and answers after the commit. A key
 // that came before with the same hash answers as then and writes nothing; with
 // another hash it is CodeKeyReused.
 func (s *Store) Enqueue(now time.Time, key *Key, msgs []NewMessage) (Accepted, error) {
+	return s.EnqueueWithin(now, key, msgs, Budget{})
+}
+
+// EnqueueWithin is Enqueue, and debits budget in the same transaction. What is
+// over it is CodeGuardRecipientHour or CodeGuardDay, and nothing is accepted.
+func (s *Store) EnqueueWithin(now time.Time, key *Key, msgs []NewMessage, budget Budget) (Accepted, error) {
 	var done Accepted
 	err := s.write(now, "accept the message", func(t *tx) (err error) {
 		done = Accepted{}
@@ -56,6 +63,9 @@ func (s *Store) Enqueue(now time.Time, key *Key, msgs []NewMessage) (Accepted, e
 			if done, err = t.replay(*key); err != nil || done.Replayed {
 				return err
 			}
+		}
+		if done.Alarm, err = t.spend(now, budget, msgs); err != nil {
+			return err
 		}
 		for i := range msgs {
 			m, err := t.enqueue(&msgs[i])
