@@ -85,7 +85,10 @@ func (w *world) get(id string) (api.Message, error) {
 func (w *world) within(limit time.Duration, what string, ok func() bool) time.Duration {
 	w.t.Helper()
 	began := time.Now()
-	step := max(limit/400, 250*time.Millisecond)
+	step := 250 * time.Millisecond
+	if limit > time.Hour {
+		step = limit / 400
+	}
 	for end := began.Add(limit); time.Now().Before(end); time.Sleep(step) {
 		synctest.Wait()
 		if ok() {
@@ -120,8 +123,7 @@ func (w *world) settled() bool {
 	return w.arrived()
 }
 
-// decided says that what is unknown will stay so: it was tried twice, or its
-// policy is not to repeat.
+// decided says that what is unknown will stay so: each such part was tried twice.
 func (w *world) decided() bool {
 	page, err := w.client.List(context.Background(), api.ListQuery{Direction: api.Out, State: api.Unknown, Limit: 200})
 	if err != nil {
@@ -129,11 +131,24 @@ func (w *world) decided() bool {
 	}
 	for _, m := range page.Messages {
 		full, err := w.get(m.ID)
-		if err != nil || len(full.Attempts) < 2 {
+		if err != nil || waiting(full) {
 			return false
 		}
 	}
 	return true
+}
+
+// waiting says whether a part will be sent again by itself.
+func waiting(m api.Message) bool {
+	unknowns := map[int]int{}
+	for _, at := range m.Attempts {
+		if at.State == api.Unknown {
+			unknowns[at.Part]++
+		}
+	}
+	return m.OnUnknown == api.OnUnknownResend && slices.ContainsFunc(m.Parts, func(p api.Part) bool {
+		return p.State == api.Queued || p.State == api.Submitting || p.State == api.Unknown && unknowns[p.Seq] < 2
+	})
 }
 
 // inbox is all that has come in.

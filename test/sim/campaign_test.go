@@ -25,7 +25,26 @@ type campaign struct {
 	ci     int
 	full   int
 	worlds []string // what each seed is tried in; none: one
-	trial  func(t *testing.T, seed uint64, world string) tally
+	trial  func(t *testing.T, found *tally, seed uint64, world string)
+}
+
+var campaigns = []campaign{
+	{name: "crash-boundary", fault: "the daemon dies at a boundary of its work", quick: 1, ci: 6, full: 60, worlds: boundaryNames(), trial: crashes},
+	{name: "crash-random", fault: "the daemon dies ten times, at random moments", quick: 2, ci: 30, full: 300, trial: crashRandom},
+	{name: "modem-dies", fault: "the modem dies at 9 steps in 10 ways", quick: 1, ci: 5, full: 100, worlds: deaths(), trial: f12},
+	{name: "storm", fault: "the seed decides: faults of the catalogue, crashes, two modems", quick: 2, ci: 60, full: 1000, trial: storm},
+	{name: "late", fault: "answers late by 30, 60, 119, 300 s, six in a row", quick: 1, ci: 15, full: 200,
+		worlds: []string{"late-30s", "late-60s", "late-119s", "late-300s"}, trial: late},
+	{name: "noise", fault: "a line that loses or doubles one byte in a thousand", quick: 2, ci: 20, full: 400, trial: noise},
+	{name: "ports", fault: "ports vanish and return; two modems swapped", quick: 2, ci: 20, full: 100, trial: ports},
+	{name: "sim-full", fault: "a card with 10 places, 300 messages", quick: 1, ci: 4, full: 20, trial: small},
+	{name: "flood", fault: "10,000 parts of interleaved sets, repeats, missing parts", quick: 1, ci: 1, full: 20, trial: flood},
+	{name: "reports", fault: "reports lost, days late, doubled, the reference wrapped", quick: 1, ci: 6, full: 200, trial: reports},
+	{name: "clock-jump", fault: "the clock is years ahead after a crash", quick: 1, ci: 20, full: 200, trial: jump},
+	{name: "pin", fault: "a right or a wrong PIN, and crashes around entering it", quick: 1, ci: 25, full: 500,
+		worlds: []string{"right", "wrong"}, trial: pins},
+	{name: "restored", fault: "an old copy of the database comes back", quick: 2, ci: 10, full: 100, trial: restored},
+	{name: "month", fault: "thirty days", quick: 1, ci: 1, full: 20, trial: month},
 }
 
 // tally is what trials found.
@@ -34,7 +53,6 @@ type tally struct {
 	lost, doubled, wrong, flagged int
 	crashes                       int
 	recovered                     []time.Duration
-	notes                         []string
 }
 
 func (a *tally) add(b tally) {
@@ -88,13 +106,16 @@ func (c campaign) run(t *testing.T) {
 				}
 				t.Run(strings.TrimPrefix(fmt.Sprintf("%s-%d", w, seed), "-"), func(t *testing.T) {
 					t.Parallel()
-					found := c.trial(t, seed, w)
-					mu.Lock()
-					defer mu.Unlock()
-					sum.add(found)
-					if t.Failed() {
-						failed++
-					}
+					var found tally
+					defer func() {
+						mu.Lock()
+						defer mu.Unlock()
+						sum.add(found)
+						if t.Failed() {
+							failed++
+						}
+					}()
+					c.trial(t, &found, seed, w)
 				})
 			}
 		}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -76,8 +77,8 @@ func oneModem(seed uint64) []emulator.Config {
 
 // crashes kills the daemon three times at a boundary, each time after a random
 // number of such moments, while it has work of every kind.
-func crashes(t *testing.T, seed uint64, boundary string) tally {
-	return inWorld(t, seed, setup{network: emulator.NetworkConfig{Latency: 300 * time.Millisecond}, modems: oneModem(seed)}, func(w *world) {
+func crashes(t *testing.T, found *tally, seed uint64, boundary string) {
+	inWorld(t, found, seed, setup{network: emulator.NetworkConfig{Latency: 300 * time.Millisecond}, modems: oneModem(seed)}, func(w *world) {
 		phones := pair(w)
 		w.start()
 		for range 3 {
@@ -109,8 +110,8 @@ func (w *world) revive(dead bool) {
 }
 
 // crashRandom kills the daemon ten times, each after a random number of moments.
-func crashRandom(t *testing.T, seed uint64, _ string) tally {
-	return inWorld(t, seed, setup{network: emulator.NetworkConfig{Latency: 300 * time.Millisecond}, modems: oneModem(seed)}, func(w *world) {
+func crashRandom(t *testing.T, found *tally, seed uint64, _ string) {
+	inWorld(t, found, seed, setup{network: emulator.NetworkConfig{Latency: 300 * time.Millisecond}, modems: oneModem(seed)}, func(w *world) {
 		phones := pair(w)
 		w.start()
 		for range 10 {
@@ -127,11 +128,11 @@ func crashRandom(t *testing.T, seed uint64, _ string) tally {
 }
 
 // f12 lets the modem die at a step in a way.
-func f12(t *testing.T, seed uint64, where string) tally {
+func f12(t *testing.T, found *tally, seed uint64, where string) {
 	s, how := parseDeath(where)
 	modems := oneModem(seed)
 	modems[0].Latency = 400 * time.Millisecond
-	return inWorld(t, seed, setup{modems: modems}, func(w *world) {
+	inWorld(t, found, seed, setup{modems: modems}, func(w *world) {
 		phones := pair(w)
 		w.start()
 		w.up("a")
@@ -148,7 +149,7 @@ func f12(t *testing.T, seed uint64, where string) tally {
 		select {
 		case <-line.done:
 		case <-time.After(10 * time.Minute):
-			t.Fatalf("the modem never came to the step %s", s)
+			w.t.Fatalf("the modem never came to the step %s", s)
 		}
 		w.ask(phones[1].Number(), 1, nil)
 		<-line.mended
@@ -179,7 +180,7 @@ func (w *world) dieIdle(name string) {
 func (w *world) unknownFirst() {
 	w.t.Helper()
 	var seen []string
-	err := w.client.Events(w.t.Context(), 0, false, func(e api.Event) error {
+	err := w.client.Events(context.Background(), 0, false, func(e api.Event) error {
 		if strings.HasPrefix(string(e.Type), "part.") && e.Type != api.EventPartReceived {
 			seen = append(seen, string(e.Type))
 		}
@@ -212,10 +213,4 @@ func parseDeath(where string) (step, way) {
 		}
 	}
 	panic("no such death: " + where)
-}
-
-var campaigns = []campaign{
-	{name: "crash-boundary", fault: "the daemon dies at a boundary of its work", quick: 1, ci: 4, full: 60, worlds: boundaryNames(), trial: crashes},
-	{name: "crash-random", fault: "the daemon dies ten times, at random moments", quick: 2, ci: 20, full: 300, trial: crashRandom},
-	{name: "modem-dies", fault: "the modem dies at 9 steps in 10 ways", quick: 1, ci: 3, full: 100, worlds: deaths(), trial: f12},
 }

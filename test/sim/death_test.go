@@ -79,6 +79,9 @@ func (l *line) toModem(b []byte) (out []byte, act bool) {
 	if l.deaf {
 		return nil, false
 	}
+	if at := bytes.Index(b, []byte("AT+CPIN=")); at >= 0 {
+		l.pins = append(l.pins, string(bytes.TrimSpace(b[at:])))
+	}
 	if mark := atWrite[l.step]; l.armed && mark != "" && bytes.Contains(b, []byte(mark)) {
 		l.armed = false
 		switch l.step {

@@ -29,7 +29,8 @@ type line struct {
 	babble   bool          // it says garbage instead
 	delay    time.Duration // of what it says from now on, until lateTill
 	lateTill time.Time
-	heard    []byte // since the last write
+	heard    []byte   // since the last write
+	pins     []string // PINs and PUKs that reached the modem
 	lose     float64
 	double   float64
 }

@@ -49,7 +49,7 @@ type world struct {
 	lives  []*life
 	log    *logbook
 	book   book
-	found  tally
+	found  *tally
 
 	mu sync.Mutex
 }
@@ -61,21 +61,20 @@ type setup struct {
 	config  func(*configs.Config, string) // the second is a folder of its own
 }
 
-// inWorld runs body as one trial and returns what it found. Not even a failed
-// trial leaves goroutines behind.
-func inWorld(t *testing.T, seed uint64, s setup, body func(*world)) tally {
+// inWorld runs body as one trial, and puts what it found into found. Not even a
+// failed trial leaves goroutines behind.
+func inWorld(t *testing.T, found *tally, seed uint64, s setup, body func(*world)) {
 	t.Helper()
-	var found tally
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(26 * 365 * 24 * time.Hour) // bubbles start in 2000: no clock is right then
 		s.network.Seed = seed
 		w := &world{
 			t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), net: emulator.NewNetwork(s.network),
 			modems: map[string]*emulator.Modem{}, lines: map[string]*line{}, device: map[string]string{},
-			cfg: configs.Default(), log: &logbook{},
+			cfg: configs.Default(), log: &logbook{}, found: found,
 		}
 		w.cfg.Guard.Off = true // it is not what is tried here
-		w.cfg.Database = filepath.Join(t.TempDir(), "simpost.db")
+		w.cfg.Database, w.cfg.Mark = filepath.Join(t.TempDir(), "simpost.db"), filepath.Join(t.TempDir(), "last")
 		for i, mc := range s.modems {
 			mc.Seed = seed + uint64(i)
 			w.modems[mc.Name] = w.net.NewModem(mc)
@@ -87,11 +86,9 @@ func inWorld(t *testing.T, seed uint64, s setup, body func(*world)) tally {
 			s.config(&w.cfg, filepath.Dir(w.cfg.Database))
 		}
 		w.client = &api.Client{Dial: w.dial}
-		defer func() { found = w.found }()
 		defer w.over()
 		body(w)
 	})
-	return found
 }
 
 // over ends all lives and the network.
@@ -126,6 +123,7 @@ type life struct {
 	w       *world
 	d       *daemon.Daemon
 	db      string
+	mark    string
 	stop    context.CancelFunc
 	done    chan error
 	conns   chan net.Conn
@@ -146,7 +144,7 @@ type life struct {
 func (w *world) start() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &life{w: w, db: w.cfg.Database, stop: cancel, done: make(chan error, 1), conns: make(chan net.Conn),
+	l := &life{w: w, db: w.cfg.Database, mark: w.cfg.Mark, stop: cancel, done: make(chan error, 1), conns: make(chan net.Conn),
 		dying: make(chan struct{}), dead: make(chan struct{}), shut: make(chan struct{})}
 	l.d = daemon.New(w.cfg, "sim", slog.New(slog.NewTextHandler(w.log, nil)))
 	l.d.Open = l.open
@@ -175,22 +173,39 @@ func (w *world) crash() {
 	l := w.life
 	l.freeze()
 	synctest.Wait() // what is in SQLite's hands comes to its end, and can tell nobody
-	next := filepath.Join(w.t.TempDir(), "simpost.db")
-	for _, suffix := range []string{"", "-wal"} {
-		b, err := os.ReadFile(l.db + suffix)
-		if err == nil {
-			err = os.WriteFile(next+suffix, b, 0o600)
-		}
-		if err != nil && !(suffix != "" && errors.Is(err, os.ErrNotExist)) {
-			w.t.Fatalf("take the crashed daemon's files: %v", err)
-		}
-	}
-	w.cfg.Database = next
+	w.cfg.Database, w.cfg.Mark = w.taken(l), w.copied(l.mark)
 	w.found.crashes++
 	l.crashed = true
 	l.release()
 	l.stop()
 	w.client.Close()
+}
+
+// taken is a copy of a daemon's database as it is on disk now.
+func (w *world) taken(l *life) string {
+	w.t.Helper()
+	db := w.copied(l.db)
+	if _, err := os.Stat(l.db + "-wal"); err == nil {
+		wal := w.copied(l.db + "-wal")
+		if err := os.Rename(wal, db+"-wal"); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return db
+}
+
+// copied is a copy of a file in a folder of its own, if there is such a file.
+func (w *world) copied(path string) string {
+	w.t.Helper()
+	to := filepath.Join(w.t.TempDir(), filepath.Base(path))
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		w.t.Fatalf("take the daemon's files: %v", err)
+	}
+	return to
 }
 
 // crashAt lets the daemon die at a moment of its own doing.

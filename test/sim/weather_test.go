@@ -1,0 +1,275 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"simpost/daemon/api"
+	"simpost/modem/emulator"
+)
+
+// What lasts: bad lines, late answers, ports that come and go, weeks.
+
+// storm lets the seed decide everything: which faults of the catalogue, when and
+// for how long, on which of two modems, when the daemon dies, who asks for what.
+func storm(t *testing.T, found *tally, seed uint64, _ string) {
+	modems := append(oneModem(seed), emulator.Config{Name: "b", Number: "+4790000002", Latency: 700 * time.Millisecond})
+	inWorld(t, found, seed, setup{network: emulator.NetworkConfig{Latency: 200 * time.Millisecond}, modems: modems}, func(w *world) {
+		phones := pair(w)
+		w.start()
+		w.up("a")
+		for range 8 {
+			f := stormy[w.rng.IntN(len(stormy))]
+			name := []string{"a", "b"}[w.rng.IntN(2)]
+			c := emulator.FaultConfig{After: w.rng.IntN(3), Probability: 0.3 + 0.7*w.rng.Float64(), Accept: ambiguous[f] && w.rng.IntN(2) == 0}
+			if err := w.modems[name].Fault(f, c); err != nil {
+				w.t.Fatal(err)
+			}
+			if w.rng.IntN(2) == 0 {
+				left := 1 + w.rng.IntN(300)
+				w.crashAt(func(moment) bool { left--; return left < 0 })
+			}
+			w.work(phones)
+			if w.died(time.Duration(1+w.rng.IntN(20)) * time.Minute) {
+				w.start()
+			}
+			w.modems[name].ClearFaults()
+		}
+		w.verdict(48*time.Hour, lying)
+	})
+}
+
+// lying: some faults of the catalogue make the modem lie about references.
+func lying(a *account) { a.noisy = true }
+
+// stormy are the faults that end without a person and leave the network's word good.
+var stormy = func() []string {
+	var names []string
+	for _, f := range emulator.Faults() {
+		if !calm[f.Name] {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}()
+
+// ambiguous are the refusals after which the network may have the message. The
+// others are the network's own word (RP causes, TS 24.011): whoever doubts them as
+// well can't send anything again.
+var ambiguous = map[string]bool{"send.cms-500": true, "send.cms-512": true, "send.cms-513": true, "send.cms-514": true, "send.cms-515": true,
+	"send.cms-332": true}
+
+// calm are left out of storms: what phones send is lost or changed by the network itself, or a person is needed.
+var calm = map[string]bool{
+	"incoming.part-missing": true, "life.sim-swapped": true, "incoming.type-0": true, "life.smsc-cleared": true,
+}
+
+// late makes six answers late in a row, at different steps.
+func late(t *testing.T, found *tally, seed uint64, how string) {
+	_, by := parseDeath("idle/" + how)
+	inWorld(t, found, seed, setup{modems: oneModem(seed)}, func(w *world) {
+		phones := pair(w)
+		w.start()
+		w.up("a")
+		line := w.lines["a"]
+		for range 6 {
+			s := steps[1+w.rng.IntN(len(steps)-1)]
+			line.arm(s, by)
+			w.work(phones)
+			select {
+			case <-line.done:
+				<-line.mended
+			case <-time.After(10 * time.Minute):
+				line.disarm()
+			}
+		}
+		w.verdict(12*time.Hour, nil)
+	})
+}
+
+// noise is half an hour on a line that loses bytes, or doubles them; not both, for
+// then a PDU of the right length may be wrong, which nobody can tell.
+func noise(t *testing.T, found *tally, seed uint64, _ string) {
+	inWorld(t, found, seed, setup{modems: oneModem(seed)}, func(w *world) {
+		phones := pair(w)
+		w.start()
+		w.up("a")
+		if seed%2 == 0 {
+			w.lines["a"].noisy(1e-3, 0)
+		} else {
+			w.lines["a"].noisy(0, 1e-3)
+		}
+		for range 15 {
+			w.work(phones)
+			time.Sleep(2 * time.Minute)
+		}
+		w.lines["a"].noisy(0, 0)
+		w.found.recovered = append(w.found.recovered, w.within(time.Hour, "it works again", func() bool { return w.ready("a") }))
+		w.verdict(24*time.Hour, lying)
+	})
+}
+
+// ports: two modems are pulled at random moments, come back in their own or each
+// other's place, and have work all the time.
+func ports(t *testing.T, found *tally, seed uint64, _ string) {
+	modems := append(oneModem(seed), emulator.Config{Name: "b", Number: "+4790000002", Latency: 700 * time.Millisecond})
+	inWorld(t, found, seed, setup{modems: modems}, func(w *world) {
+		phones := pair(w)
+		w.start()
+		w.up("a")
+		for round := range 10 {
+			name := []string{"a", "b"}[w.rng.IntN(2)]
+			for i, p := range phones {
+				w.ask(p.Number(), 1+(i+round)%3, func(r *api.SendRequest) { r.Modem = []string{"", "a", "b"}[w.rng.IntN(3)] })
+			}
+			w.tell(phones[round%3], w.modems[name].Number(), 1)
+			time.Sleep(time.Duration(w.rng.IntN(4000)) * time.Millisecond)
+			w.pull(name, w.rng.IntN(3))
+		}
+		w.verdict(12*time.Hour, nil)
+	})
+}
+
+// pull takes a modem away for a while; it comes back as it was, or in place of the
+// other one, which takes its place.
+func (w *world) pull(name string, how int) {
+	if how == 0 {
+		w.modems["a"].Unplug()
+		w.modems["b"].Unplug()
+		a, b := w.device["a"], w.device["b"]
+		w.behind("a", b)
+		w.behind("b", a)
+	} else {
+		w.modems[name].Unplug()
+	}
+	time.Sleep(time.Duration(1+w.rng.IntN(60)) * time.Second)
+	for _, m := range w.modems {
+		m.Plug()
+	}
+	w.found.recovered = append(w.found.recovered, w.within(time.Hour, "both work again", func() bool { return w.ready("a") && w.ready("b") }))
+}
+
+// month is thirty days with some work and some trouble in each. At its end as much
+// is open as at its beginning: nothing.
+func month(t *testing.T, found *tally, seed uint64, _ string) {
+	inWorld(t, found, seed, setup{modems: oneModem(seed)}, func(w *world) {
+		phones := pair(w)
+		w.start()
+		w.up("a")
+		days := 30
+		if testing.Short() || quick() {
+			days = 3
+		}
+		for range days {
+			f := stormy[w.rng.IntN(len(stormy))]
+			if err := w.modems["a"].Fault(f, emulator.FaultConfig{Times: 1 + w.rng.IntN(3)}); err != nil {
+				w.t.Fatal(err)
+			}
+			w.work(phones)
+			time.Sleep(2 * time.Hour)
+			w.modems["a"].ClearFaults()
+			time.Sleep(22 * time.Hour)
+		}
+		w.verdict(48*time.Hour, lying)
+		status, err := w.client.Status(context.Background())
+		if err != nil || status.Messages["queued"]+status.Messages["sending"] != 0 {
+			w.t.Errorf("at the end %v are open, %v", status.Messages, err)
+		}
+	})
+}
+
+// reports: more than 256 messages to three people, whose reports come at once, days
+// late, never, or say that it failed; some of them twice.
+func reports(t *testing.T, found *tally, seed uint64, _ string) {
+	s := setup{modems: oneModem(seed), network: emulator.NetworkConfig{Validity: 7 * 24 * time.Hour}}
+	inWorld(t, found, seed, s, func(w *world) {
+		phones := []*emulator.Phone{
+			w.net.NewPhone(emulator.PhoneConfig{Number: "+4791000001"}),
+			w.net.NewPhone(emulator.PhoneConfig{Number: "+4791000002", Behaviour: emulator.Slow, Delay: time.Duration(1+w.rng.IntN(72)) * time.Hour}),
+			w.net.NewPhone(emulator.PhoneConfig{Number: "+4791000003", Behaviour: emulator.Reject}),
+			w.net.NewPhone(emulator.PhoneConfig{Number: "+4791000004", Behaviour: emulator.Silent}),
+		}
+		w.start()
+		w.up("a")
+		for _, f := range []string{"report.twice", "report.before-cmgs", "report.national"} {
+			if w.rng.IntN(2) == 0 {
+				if err := w.modems["a"].Fault(f, emulator.FaultConfig{Probability: 0.3}); err != nil {
+					w.t.Fatal(err)
+				}
+			}
+		}
+		for range 300 {
+			w.ask(phones[w.rng.IntN(len(phones))].Number(), 1, func(r *api.SendRequest) { r.Validity = "7d" })
+			time.Sleep(time.Duration(w.rng.IntN(300)) * time.Second)
+		}
+		w.truth()
+		w.verdict(12*time.Hour, refusing)
+		time.Sleep(80 * time.Hour)
+		w.truth()
+		w.judge(refusing)
+	})
+}
+
+// refusing excuses what the person with the number ending in 3 did not take.
+func refusing(a *account) {
+	a.excuse = func(m api.Message) bool { return strings.HasSuffix(m.To, "3") }
+}
+
+// truth: what is said to be delivered was, and to the one who rejects nothing was.
+func (w *world) truth() {
+	w.t.Helper()
+	record := w.net.Record()
+	for _, id := range w.book.ids {
+		m, err := w.get(id)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if m.State != api.Delivered {
+			continue
+		}
+		delivered := slices.ContainsFunc(copiesOf(record, m)[0], func(s emulator.Submission) bool { return s.Delivered })
+		if strings.HasSuffix(m.To, "3") || strings.HasSuffix(m.To, "4") || !delivered {
+			w.found.wrong++
+			w.t.Errorf("message %s to %s has the report of another one", m.ID, m.To)
+		}
+	}
+}
+
+// jump: the daemon dies with work under way, and starts again years later by its
+// clock: nothing is sent more than once again, nothing forgotten.
+func jump(t *testing.T, found *tally, seed uint64, _ string) {
+	inWorld(t, found, seed, setup{modems: oneModem(seed)}, func(w *world) {
+		phones := pair(w)
+		w.start()
+		w.up("a")
+		for range 3 {
+			w.work(phones)
+			w.book.open.Wait()
+			left := 1 + w.rng.IntN(60)
+			w.crashAt(func(moment) bool { left--; return left < 0 })
+			if w.died(time.Minute) {
+				time.Sleep(time.Duration(1+w.rng.IntN(10)) * 365 * 24 * time.Hour)
+				w.start()
+			}
+		}
+		w.up("a")
+		w.verdict(24*time.Hour, nil)
+		for _, s := range copiesPerPart(w) {
+			if s > 2 {
+				w.t.Errorf("a part was sent %d times after the clock jumped", s)
+			}
+		}
+	})
+}
+
+func copiesPerPart(w *world) map[string]int {
+	n := map[string]int{}
+	for _, s := range w.net.Record() {
+		n[fmt.Sprint(s.To, s.Text)]++
+	}
+	return n
+}
