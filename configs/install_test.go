@@ -14,6 +14,7 @@ func TestUnitMatchesTheDefaults(t *testing.T) {
 		"ExecStart=/usr/local/bin/simpost serve --config " + DefaultPath,
 		"StateDirectory=simpost simpost-mark", "RuntimeDirectory=simpost", // of Default's database, mark and socket
 		"Restart=always", "StartLimitIntervalSec=0", "TimeoutStopSec=90",
+		"Type=notify", "WatchdogSec=120",
 	} {
 		if !strings.Contains("\n"+Unit, "\n"+line+"\n") {
 			t.Errorf("the unit lacks %q", line)

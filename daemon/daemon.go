@@ -50,6 +50,7 @@ type Daemon struct {
 	queue *queue
 	board *board
 	desks desks
+	pulse pulse
 	full  atomic.Bool   // the disk
 	poke  chan struct{} // wakes the housekeeper; capacity 1
 }

@@ -20,7 +20,9 @@ const (
 )
 
 func (d *Daemon) housekeeper(ctx context.Context) error {
+	defer d.pulse.ended(houseLoop)
 	for {
+		d.pulse.expect(houseLoop, roundLimit)
 		changed := d.store.Changed()
 		if err := d.housekeep(d.now()); err != nil {
 			return err
@@ -40,7 +42,9 @@ func (d *Daemon) rest(ctx context.Context, changed <-chan struct{}) bool {
 		return false
 	case <-pause.C:
 	}
-	next := time.NewTimer(d.nextRound(d.now()))
+	longest := d.nextRound(d.now())
+	d.pulse.expect(houseLoop, longest)
+	next := time.NewTimer(longest)
 	defer next.Stop()
 	select {
 	case <-ctx.Done():

@@ -139,7 +139,9 @@ func (s *session) turn(ctx context.Context) error {
 
 // wait sleeps until there is something to do.
 func (s *session) wait(ctx context.Context, now time.Time) error {
-	t := time.NewTimer(s.sleep(now))
+	longest := s.sleep(now)
+	s.d.expectModem(s.cfg, longest)
+	t := time.NewTimer(longest)
 	defer t.Stop()
 	s.d.queue.idle(s.lane, s.maySend(now))
 	defer s.d.queue.idle(s.lane, false)

@@ -23,8 +23,10 @@ import (
 // supervise runs until ctx ends.
 func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 	log := d.log.With("modem", mc.Name)
+	defer d.pulse.ended(modemLoopFor + mc.Name)
 	var row streak
 	for ctx.Err() == nil {
+		d.expectModem(mc, 0)
 		err := d.attend(ctx, mc, &row)
 		if ctx.Err() != nil {
 			break
@@ -38,6 +40,7 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 		delay := reopenDelay(code, row.failures)
 		log.Warn("session ended", "condition", code, "error", err, "again_in", delay)
 		d.setCondition(mc.Name, code, err)
+		d.expectModem(mc, delay)
 		d.await(ctx, mc, code, delay)
 	}
 	d.setCondition(mc.Name, api.CondStopping, nil)
@@ -86,6 +89,11 @@ func (d *Daemon) await(ctx context.Context, mc configs.Modem, code api.Condition
 func (d *Daemon) modemConfig(mc configs.Modem) modem.Config {
 	c := modem.Config{Name: mc.Name, Profile: mc.Profile, SMSC: mc.SMSC}
 	c.Limits.Answer = d.cfg.Send.AnswerTimeout
+	c.Trace = func(dir byte, _ string) {
+		if dir == '>' {
+			d.expectModem(mc, 0)
+		}
+	}
 	if mc.PINFile == "" {
 		return c
 	}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -52,7 +54,43 @@ func (a *app) runServe(ctx context.Context, debug bool) error {
 		notify(log, "READY=1")
 	}
 	context.AfterFunc(ctx, func() { notify(log, "STOPPING=1") })
+	if interval := watchdogInterval(); interval > 0 {
+		fed, stop := context.WithCancel(context.WithoutCancel(ctx)) // on the way down too
+		defer stop()
+		go feed(fed, interval, d.Alive, func() { notify(log, "WATCHDOG=1") })
+	}
 	return d.Run(ctx)
+}
+
+// watchdogInterval is how often systemd wants to be told that the daemon is alive,
+// 0 for never: twice in the time after which it acts (sd_watchdog_enabled(3)).
+func watchdogInterval() time.Duration {
+	if pid := os.Getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	us, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
+	if err != nil || us <= 0 {
+		return 0
+	}
+	return time.Duration(us) * time.Microsecond / 2
+}
+
+// feed calls tell now and at every interval at which the daemon is alive, until
+// ctx ends. It is no timer of its own that says so: a daemon with a stuck loop is
+// not alive.
+func feed(ctx context.Context, interval time.Duration, alive func() bool, tell func()) {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for {
+		if alive() {
+			tell()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
 }
 
 // newLog writes as the configuration says, without times where the journal adds

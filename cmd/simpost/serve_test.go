@@ -2,13 +2,18 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,4 +63,47 @@ func TestNotify(t *testing.T) {
 	if err != nil || string(buf[:n]) != "READY=1" {
 		t.Errorf("got %q, %v", buf[:n], err)
 	}
+}
+
+func TestWatchdogInterval(t *testing.T) {
+	own := strconv.Itoa(os.Getpid())
+	for _, c := range []struct {
+		usec, pid string
+		want      time.Duration
+	}{
+		{"", "", 0}, {"120000000", "", time.Minute}, {"120000000", own, time.Minute}, {"120000000", "1", 0},
+		{"0", own, 0}, {"-5", own, 0}, {"soon", own, 0},
+	} {
+		t.Setenv("WATCHDOG_USEC", c.usec)
+		t.Setenv("WATCHDOG_PID", c.pid)
+		if got := watchdogInterval(); got != c.want {
+			t.Errorf("WATCHDOG_USEC=%q WATCHDOG_PID=%q: %s, want %s", c.usec, c.pid, got, c.want)
+		}
+	}
+}
+
+// The watchdog is told by a daemon that is alive, and by no other.
+func TestFeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var alive atomic.Bool
+		var told atomic.Int32
+		alive.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			feed(ctx, time.Minute, alive.Load, func() { told.Add(1) })
+		}()
+		time.Sleep(150 * time.Second)
+		if n := told.Load(); n != 3 {
+			t.Errorf("told %d times in 150 s, want at once and every minute", n)
+		}
+		alive.Store(false)
+		time.Sleep(time.Hour)
+		if n := told.Load(); n != 3 {
+			t.Errorf("told %d times though it was not alive", n-3)
+		}
+		cancel()
+		<-done
+	})
 }

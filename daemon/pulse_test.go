@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"simpost/configs"
+	"simpost/daemon/api"
+	"simpost/modem"
+	"simpost/modem/emulator"
+)
+
+func TestPulse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pulse
+		p.expect("a", time.Minute)
+		p.expect("b", time.Hour)
+		time.Sleep(2 * time.Minute)
+		if late := p.late(time.Now()); len(late) != 0 {
+			t.Errorf("in time, but late: %q", late)
+		}
+		time.Sleep(time.Second)
+		if late := p.late(time.Now()); !slices.Equal(late, []string{"a"}) {
+			t.Errorf("late: %q", late)
+		}
+		p.expect("a", 0)
+		p.ended("b")
+		if late := p.late(time.Now().Add(30 * time.Second)); len(late) != 0 {
+			t.Errorf("late: %q", late)
+		}
+	})
+}
+
+// Idle, at work, without its device and with a modem that hangs: the daemon is
+// alive at every moment of a day, and nothing of it is expected after its end.
+func TestAliveThroughADay(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, twoModems(), func(w *world) {
+		w.cfg.Modems = append(w.cfg.Modems, configs.Modem{Name: "c", Device: "c"})
+		w.ports = map[string]func() (io.ReadWriteCloser, error){"c": func() (io.ReadWriteCloser, error) { return nil, io.ErrClosedPipe }}
+		w.start()
+		w.condition("a", api.CondReady)
+		if err := w.modems["b"].Fault("life.deaf-power", emulator.FaultConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		for hour := range 24 {
+			w.send(text("+4790000002", "hour"))
+			for range 60 {
+				time.Sleep(time.Minute)
+				if !w.daemon.Alive() {
+					t.Fatalf("in hour %d: %q", hour, w.daemon.pulse.late(time.Now()))
+				}
+			}
+		}
+		w.halt()
+		if n := len(w.daemon.pulse.by); n != 0 {
+			t.Errorf("%d loops are expected after the end", n)
+		}
+	})
+}
+
+// A loop that is held for ever is noticed, while all others go on.
+func TestAStuckLoopIsNotAlive(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, twoModems(), func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		stop := make(chan struct{})
+		defer close(stop)
+		go w.daemon.desks.request(context.Background(), "a", func(context.Context, *modem.Modem) error { <-stop; return nil })
+		synctest.Wait()
+		began := time.Now()
+		w.within(2*time.Hour, "the stuck loop is noticed", func() bool { return !w.daemon.Alive() })
+		bound := w.cfg.Send.AnswerTimeout + workLimit + 2*pulseLeeway + w.cfg.Receive.Poll
+		if d := time.Since(began); d > bound {
+			t.Errorf("noticed after %s, want at most %s", d, bound)
+		}
+		if late := strings.Join(w.daemon.pulse.late(time.Now()), ", "); late != "modem a" {
+			t.Errorf("late: %s", late)
+		}
+	})
+}
