@@ -4,7 +4,7 @@
 #   make demo       the daemon with two emulated modems, and a message between them
 #   make test       everything that must pass
 #   make lint       what of it needs no test run: gofmt, vet, staticcheck
-#   make bench      measure everything once, in five minutes; nothing passes or fails
+#   make bench      measure everything once, in three minutes; nothing passes or fails
 #   make fuzz       each fuzz target for FUZZTIME (1m)
 #   make install    binary, user, group, unit, udev rules and configuration (as root)
 #   make uninstall  takes them away again, but keeps configuration and messages

@@ -42,7 +42,7 @@ func TestPacked(t *testing.T) {
 	}
 	// 160 septets are 140 octets; the service centre's, first, reference, address,
 	// protocol, coding, validity and length octets are 14.
-	if got, want := len(hostPDU)/2, 140+14; got != want {
+	if got, want := len(hostPDU())/2, 140+14; got != want {
 		t.Errorf("a full part has %d octets, want %d", got, want)
 	}
 }

@@ -15,13 +15,15 @@ import (
 	"simpost/modem/emulator"
 )
 
-// sendText fills one part: 160 septets.
-var sendText = strings.Repeat("0123456789", 16)
-
 const (
+	fortyDigits = "0123456789012345678901234567890123456789"
+	// sendText fills one part: 160 septets.
+	sendText = fortyDigits + fortyDigits + fortyDigits + fortyDigits
 	// onePart is what a full part puts on the line, both ways:
 	// AT+CMGS=154, prompt, 311 octets of PDU and ^Z, +CMGS and OK.
 	onePart = 347
+	// recipients of one request at most.
+	recipients = 1000
 	// bitsPerByte of 8N1.
 	bitsPerByte = 10
 )
@@ -114,12 +116,13 @@ func (w *world) send(ctx context.Context, count int, report bool) (sending, erro
 		return sending{}, err
 	}
 	commands := w.modem.Commands()
-	for left := count; left > 0; left -= 1000 {
-		to := make(api.Recipients, min(left, 1000))
+	text := sendText
+	for left := count; left > 0; left -= recipients {
+		to := make(api.Recipients, min(left, recipients))
 		for i := range to {
 			to[i] = fmt.Sprintf("+47900%05d", left-i)
 		}
-		if _, _, err := w.api.Send(ctx, api.SendRequest{To: to, Text: &sendText, Report: &report}, ""); err != nil {
+		if _, _, err := w.api.Send(ctx, api.SendRequest{To: to, Text: &text, Report: &report}, ""); err != nil {
 			return sending{}, err
 		}
 	}
@@ -180,10 +183,11 @@ func (w *world) bareHost(ctx context.Context, baud, count int) (time.Duration, e
 	h := host{tty: tty}
 	h.say("ATE0\r", "OK\r\n")
 	h.say("AT+CMGF=0\r", "OK\r\n")
+	pdu := hostPDU()
 	at := []time.Time{time.Now()}
 	for range count {
-		h.say(fmt.Sprintf("AT+CMGS=%d\r", len(hostPDU)/2-1), "> ")
-		h.say(hostPDU+"\x1a", "OK\r\n")
+		h.say(fmt.Sprintf("AT+CMGS=%d\r", len(pdu)/2-1), "> ")
+		h.say(pdu+"\x1a", "OK\r\n")
 		at = append(at, time.Now())
 	}
 	if h.err != nil {
@@ -194,7 +198,7 @@ func (w *world) bareHost(ctx context.Context, baud, count int) (time.Duration, e
 
 // hostPDU is sendText to +4790000009 as SMS-SUBMIT with a relative validity, by hand,
 // as long as what the daemon sends.
-var hostPDU = "00" + "1100" + "0A917409000090" + "0000AAA0" + packed(sendText)
+func hostPDU() string { return "00" + "1100" + "0A917409000090" + "0000AAA0" + packed(sendText) }
 
 // packed is GSM 7-bit, eight septets in seven octets (TS 23.038 6.1.2.1.1).
 func packed(text string) string {
