@@ -26,12 +26,13 @@ type sendDefaults struct {
 	Validity  time.Duration // 0 leaves it to the network
 	Report    bool
 	OnUnknown api.OnUnknown
+	Rules     *numberRules // nil: every number may be sent to
 }
 
 // compose makes the messages of a request, one a recipient, or names all that is
 // wrong with it. modems are the configured names. It is a pure function.
 func compose(r api.SendRequest, d sendDefaults, modems []string, now time.Time) ([]store.NewMessage, *api.Error) {
-	c := composer{req: r, now: now}
+	c := composer{req: r, now: now, rules: d.Rules}
 	c.msg = store.NewMessage{
 		Text: r.Text, Data: r.Data, Port: r.Port, Priority: or(r.Priority, api.Normal),
 		OnUnknown: or(r.OnUnknown, d.OnUnknown), Modem: r.Modem, Report: d.Report, Validity: d.Validity,
@@ -50,7 +51,7 @@ func compose(r api.SendRequest, d sendDefaults, modems []string, now time.Time) 
 			len(to), len(parts), maxTotalParts)
 	}
 	if len(c.wrong) > 0 {
-		return nil, fieldErrors(c.wrong)
+		return nil, c.refusal()
 	}
 	return c.messages(to, parts), nil
 }
@@ -74,6 +75,18 @@ type composer struct {
 	now   time.Time
 	msg   store.NewMessage // what all recipients have in common
 	wrong []api.FieldError
+
+	rules  *numberRules
+	barred []*barred
+}
+
+// refusal is everything that is wrong. Its hint is what lifts the guard's part in it.
+func (c *composer) refusal() *api.Error {
+	e := fieldErrors(c.wrong)
+	if len(c.barred) > 0 {
+		e.Hint = c.rules.hint(c.barred)
+	}
+	return e
 }
 
 func (c *composer) add(field string, code api.Code, value, format string, args ...any) {
@@ -97,6 +110,10 @@ func (c *composer) recipients() []pdu.Address {
 		if err != nil {
 			c.add(fmt.Sprintf("to[%d]", i), api.CodeBadNumber, s, "%v", err)
 			continue
+		}
+		if b := c.rules.check(a); b != nil {
+			c.add(fmt.Sprintf("to[%d]", i), b.code, s, "%s", b.why)
+			c.barred = append(c.barred, b)
 		}
 		to = append(to, a)
 	}

@@ -50,6 +50,7 @@ type Daemon struct {
 	queue *queue
 	board *board
 	desks desks
+	guard *guard
 	pulse pulse
 	full  atomic.Bool   // the disk
 	poke  chan struct{} // wakes the housekeeper; capacity 1
@@ -57,7 +58,7 @@ type Daemon struct {
 
 // New makes a daemon. It touches nothing before Run.
 func New(cfg configs.Config, version string, log *slog.Logger) *Daemon {
-	return &Daemon{cfg: cfg, log: log, version: version, poke: make(chan struct{}, 1)}
+	return &Daemon{cfg: cfg, log: log, version: version, guard: newGuard(cfg.Guard), poke: make(chan struct{}, 1)}
 }
 
 // Run works until ctx ends, which is success, or until the database or the
@@ -81,14 +82,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return fmt.Errorf("take up the work of before: %w", err)
 	}
 	if found.Restored {
-		d.log.Error("the database is older than its mark: it was restored from a copy, and what the copy has open is held; see `simpost list --state held`", "messages", found.Held)
+		d.log.Error("the database is older than its mark: it was restored from a copy, and what the copy has open is held; see `simpost messages --state held`", "messages", found.Held)
 	}
 	if found.Unknown > 0 {
 		d.log.Warn("parts were on their way when simpost stopped: their outcome is unknown", "parts", found.Unknown)
 	}
 	d.store, d.queue, d.board = st, newQueue(st), newBoard(d.cfg.Modems, d.started)
-	if d.cfg.Guard.Off {
-		d.log.Warn("the guard is off: nothing limits what is sent")
+	if err := d.remember(); err != nil {
+		return err
 	}
 	return d.work(ctx)
 }

@@ -52,6 +52,7 @@ type apiDeps struct {
 	Started    time.Time
 	Database   string             // path; a backup is made beside it
 	Trouble    func() *api.Reason // what is wrong with the daemon itself
+	Guard      *guard             // nil: no limits
 	Door       door
 	Desks      *desks // required where Console is on
 	Console    bool

@@ -158,19 +158,28 @@ func (s *server) accept(now time.Time, p peer, in *sendInput) (store.Accepted, e
 	}
 	req := &in.Body
 	req.SendRequest.To = req.To.numbers
-	messages, refusal := compose(req.SendRequest, s.Defaults, s.ModemNames, now)
+	defaults := s.Defaults
+	defaults.Rules = s.Guard.rules(req.Modem)
+	messages, refusal := compose(req.SendRequest, defaults, s.ModemNames, now)
 	if refusal != nil {
 		return store.Accepted{}, req.To.relocate(refusal)
 	}
 	if unkeyed != nil {
 		return store.Accepted{}, unkeyed
 	}
-	return s.Store.Enqueue(now, key, messages)
+	got, err := s.Store.EnqueueWithin(now.Local(), key, messages, s.Guard.budget())
+	if got.Alarm {
+		s.Log.Warn("most of the parts that may be accepted today are used up", "parts_per_day", s.Guard.cfg.PartsPerDay)
+	}
+	if over := s.Guard.over(err); over != nil {
+		return got, req.To.relocate(over)
+	}
+	return got, err
 }
 
 // relocate names the one number "to" where it was not a list.
 func (r recipients) relocate(e *api.Error) *api.Error {
-	if r.single {
+	if r.single && len(e.Errors) > 0 {
 		for i := range e.Errors {
 			if e.Errors[i].Field == "to[0]" {
 				e.Errors[i].Field = "to"

@@ -83,10 +83,14 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], 
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
+	day, err := s.Store.Today(s.Now().Local())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
 	all := s.Modems()
 	return &answer[api.Status]{api.Status{
 		Version: s.Version, StartedAt: s.Started, Ready: s.notReady(all) == nil, Condition: s.Trouble(),
-		Database: s.Database, Messages: counts, LastEvent: s.Store.LastEvent(), Modems: all,
+		Database: s.Database, Messages: counts, LastEvent: s.Store.LastEvent(), Guard: s.Guard.status(day), Modems: all,
 	}}, nil
 }
 

@@ -25,6 +25,7 @@ type lane struct {
 	sim   int64
 	waker chan struct{} // capacity 1
 	idle  bool          // waiting for work
+	held  bool          // by the guard, since it sent the last part
 	sent  int
 }
 
@@ -107,7 +108,7 @@ func (q *queue) claim(l *lane, now time.Time) (store.Job, bool, error) {
 		}
 		for _, job := range jobs {
 			if q.mayTake(l, job) {
-				q.claimed[job.Message] = l
+				q.claimed[job.Message], l.held = l, false
 				return job, true, nil
 			}
 		}

@@ -77,6 +77,9 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 	mr, err := s.m.Send(exchange, frame, in.commit)
 	done()
 	attempt := in.close()
+	if attempt != 0 {
+		s.pace.note(time.Now())
+	}
 	if err == nil {
 		return s.sent(job, attempt, mr)
 	}

@@ -47,6 +47,7 @@ type session struct {
 	full       bool
 	paused     time.Time // nothing is sent before
 	pausedFor  api.ConditionCode
+	pace       pace
 	nextPoll   time.Time
 	nextSweep  time.Time
 	polls      int
@@ -85,6 +86,10 @@ func (s *session) begin(ctx context.Context) error {
 	s.sim, s.open, s.used = sim, map[uint64]int64{}, map[string]int{}
 	s.lane = &lane{name: s.cfg.Name, sim: sim.ID, waker: make(chan struct{}, 1)}
 	s.d.board.identify(s.cfg.Name, id, set)
+	s.d.recognise(s.cfg.Name, id.IMSI)
+	if s.pace, err = s.d.paceOf(sim.ID); err != nil {
+		return err
+	}
 	s.log.Info("modem is up", "manufacturer", id.Manufacturer, "model", id.Model, "profile", set.Profile, "indications", set.CNMI)
 	s.sweepAll()
 	s.nextSweep = time.Now().Add(s.d.cfg.Receive.Sweep)
@@ -134,6 +139,9 @@ func (s *session) turn(ctx context.Context) error {
 			return s.send(ctx, job)
 		}
 	}
+	if err := s.slowed(now); err != nil {
+		return s.storeResult(err)
+	}
 	return s.wait(ctx, now)
 }
 
@@ -163,6 +171,9 @@ func (s *session) sleep(now time.Time) time.Duration {
 	if s.paused.After(now) && s.paused.Before(until) {
 		until = s.paused
 	}
+	if next := s.pace.next(); next.After(now) && next.Before(until) {
+		until = next
+	}
 	if s.maySend(now) {
 		ours := s.d.now()
 		due, ok, err := s.d.queue.nextDue(s.lane, ours)
@@ -174,7 +185,7 @@ func (s *session) sleep(now time.Time) time.Duration {
 }
 
 func (s *session) maySend(now time.Time) bool {
-	return s.sending && !now.Before(s.paused)
+	return s.sending && !now.Before(s.paused) && !now.Before(s.pace.next())
 }
 
 // news handles what the modem said outside commands.

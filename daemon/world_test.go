@@ -43,6 +43,7 @@ func inWorld(t *testing.T, nc emulator.NetworkConfig, modems []emulator.Config, 
 		time.Sleep(26 * 365 * 24 * time.Hour) // bubbles start in 2000: no clock is right then
 		w := &world{t: t, net: emulator.NewNetwork(nc), modems: map[string]*emulator.Modem{}, cfg: configs.Default()}
 		w.cfg.Database = filepath.Join(t.TempDir(), "simpost.db")
+		w.cfg.Guard.Off = true // the guard has worlds of its own
 		for _, mc := range modems {
 			w.modems[mc.Name] = w.net.NewModem(mc)
 			w.cfg.Modems = append(w.cfg.Modems, configs.Modem{Name: mc.Name, Device: mc.Name})

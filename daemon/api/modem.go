@@ -23,6 +23,7 @@ type Modem struct {
 	Registration string   `json:"registration,omitempty" doc:"home, roaming, searching, denied, ..."`
 	Operator     string   `json:"operator,omitempty"`
 	Signal       *int     `json:"signal,omitempty" doc:"dBm"`
+	Home         []string `json:"home,omitempty" doc:"calling codes of the SIM's country"`
 	Indications  string   `json:"indications,omitempty" doc:"the CNMI setting that took, or poll"`
 	Memories     []Memory `json:"memories" nullable:"false"`
 
@@ -30,6 +31,7 @@ type Modem struct {
 	SentParts   int64   `json:"sent_parts" doc:"since the daemon started"`
 	ReceivedPDU int64   `json:"received_pdus" doc:"since the daemon started"`
 	LastError   *Reason `json:"last_error,omitempty"`
+	Warning     *Reason `json:"warning,omitempty" doc:"what the guard can't do with this SIM"`
 }
 
 // Memory is a message store of a modem.
@@ -53,7 +55,18 @@ type Status struct {
 	Database  string         `json:"database"`
 	Messages  map[string]int `json:"messages" doc:"open messages by state"`
 	LastEvent int64          `json:"last_event"`
+	Guard     Guard          `json:"guard"`
 	Modems    []Modem        `json:"modems" nullable:"false"`
+}
+
+// Guard is what limits sending, and what of it is used up.
+type Guard struct {
+	Off         bool       `json:"off" doc:"nothing is limited"`
+	Home        []string   `json:"home" nullable:"false" doc:"calling codes of the SIMs' countries; empty: not known, so every country is home"`
+	PartsToday  int        `json:"parts_today" doc:"accepted on this day"`
+	PartsPerDay int        `json:"parts_per_day" doc:"the limit; 0 if there is none"`
+	DayEnds     *time.Time `json:"day_ends,omitempty"`
+	Warning     *Reason    `json:"warning,omitempty"`
 }
 
 // ATRequest is the body of POST /v1/modems/{name}/at.
