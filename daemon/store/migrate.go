@@ -8,31 +8,29 @@ import (
 	"simpost/daemon/api"
 )
 
-// probe looks at the file without changing it: is it ours, empty, or someone else's?
-func probe(path string) error {
-	db, err := sql.Open("sqlite3", dsn(path, "ro"))
-	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
+// probe looks at the file without changing it: is it ours, empty (fresh), or
+// someone else's? Nothing of its schema is believed.
+func probe(path string) (fresh bool, err error) {
+	db := connectTo(dsn(path, "ro"))
 	defer db.Close()
 	var app, version, tables int
 	err = db.QueryRow(`SELECT (SELECT application_id FROM pragma_application_id),
 		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).Scan(&app, &version, &tables)
 	switch {
 	case isNotADatabase(err):
-		return notOurs(path, "is not a database")
+		return false, notOurs(path, "is not a database")
 	case err != nil:
-		return storageError("read "+path, err)
+		return false, storageError("read "+path, err)
 	case app == 0 && version == 0 && tables == 0:
-		return nil // new
+		return true, nil
 	case app != applicationID:
-		return notOurs(path, "belongs to another program")
+		return false, notOurs(path, "belongs to another program")
 	case version > len(migrations):
 		e := api.Errorf(api.CodeDatabaseNewer, "the database %s was written by a later version of simpost (format %d, this one knows %d)", path, version, len(migrations))
 		e.Hint = "install the later version again, or restore a backup that is older"
-		return e
+		return false, e
 	}
-	return nil
+	return false, nil
 }
 
 func notOurs(path, what string) error {

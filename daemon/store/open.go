@@ -5,13 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3" // the driver
 	"golang.org/x/sys/unix"
 
 	"simpost/daemon/api"
@@ -20,6 +18,8 @@ import (
 const (
 	readers       = 3 // connections of the read-only pool
 	busyTimeout   = 5 * time.Second
+	pageSize      = 1024    // octets: a change writes whole pages, and rows are short
+	checkpoint    = 4000    // pages in the write-ahead log before they go to their places
 	cachedQueries = 128     // prepared statements kept by a connection
 	readerCache   = 512     // KiB of pages a reader keeps
 	walLimit      = 4 << 20 // octets the write-ahead log keeps after a burst
@@ -72,8 +72,14 @@ func (s *Store) open() error {
 	if err := createFile(s.path); err != nil {
 		return err
 	}
-	if err := probe(s.path); err != nil {
+	fresh, err := probe(s.path)
+	if err != nil {
 		return err
+	}
+	if fresh {
+		if err := layOut(s.path); err != nil {
+			return err
+		}
 	}
 	if err := os.Chmod(s.path, fileMode); err != nil { // it is ours: narrow what someone widened
 		return openError(err)
@@ -88,9 +94,7 @@ func (s *Store) open() error {
 func (s *Store) connect() error {
 	ctx := context.Background()
 	var err error
-	if s.wdb, err = sql.Open("sqlite3", dsn(s.path, "rw")); err != nil {
-		return fmt.Errorf("open %s: %w", s.path, err)
-	}
+	s.wdb = connectTo(dsn(s.path, "rw"))
 	s.wdb.SetMaxOpenConns(1)
 	if s.conn, err = s.wdb.Conn(ctx); err != nil {
 		return storageError("open "+s.path, err)
@@ -99,18 +103,23 @@ func (s *Store) connect() error {
 		return err
 	}
 	// In memory is where SQLite keeps what a savepoint may have to undo: in a file it is a dozen writes a message.
-	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d; PRAGMA temp_store = MEMORY`, walLimit)); err != nil {
+	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA temp_store = MEMORY`, walLimit, checkpoint)); err != nil {
 		return storageError("open "+s.path, err)
 	}
 	if err := migrate(s.conn, migrations); err != nil {
 		return err
 	}
-	if s.rdb, err = sql.Open("sqlite3", dsn(s.path, "ro")); err != nil {
-		return fmt.Errorf("open %s: %w", s.path, err)
-	}
+	s.rdb = connectTo(dsn(s.path, "ro"))
 	s.rdb.SetMaxOpenConns(readers)
 	s.rdb.SetMaxIdleConns(readers)
 	return nil
+}
+
+// layOut gives an empty file its page size, which it keeps.
+func layOut(path string) error {
+	db := connectTo(uri(path) + "mode=rw&_synchronous=FULL")
+	_, err := db.Exec(fmt.Sprintf(`PRAGMA page_size = %d; VACUUM`, pageSize))
+	return storageError("create "+path, errors.Join(err, db.Close()))
 }
 
 // load reads what is kept in memory beside the file.
@@ -154,26 +163,6 @@ func (s *Store) Close() error {
 		return fmt.Errorf("close the database: %w", err)
 	}
 	return nil
-}
-
-// dsn is the data source name: every pragma that matters is in it, because
-// pragmas are per connection and go-sqlite3 is built with WAL meaning NORMAL.
-func dsn(path, mode string) string {
-	q := url.Values{
-		"mode":             {mode},
-		"_busy_timeout":    {fmt.Sprint(busyTimeout.Milliseconds())},
-		"_foreign_keys":    {"on"},
-		"_synchronous":     {"FULL"},
-		"_stmt_cache_size": {fmt.Sprint(cachedQueries)},
-	}
-	switch mode {
-	case "rw":
-		q.Set("_journal_mode", "WAL")
-		q.Set("_txlock", "immediate")
-	case "ro":
-		q.Set("_cache_size", fmt.Sprint(-readerCache))
-	}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
 // checkPragmas refuses a connection on which a COMMIT is not durable.

@@ -108,8 +108,10 @@ func (t *tx) candidates(r *report, skew int64) ([]candidate, error) {
 	around, window := r.sentAt-skew, matchWindow.Milliseconds()
 	rows, err := t.rows(`SELECT id, started_at, 1, state = 'unknown' FROM attempt
 			WHERE sim = ?1 AND tail = ?2 AND mr = ?3 AND mr IS NOT NULL AND started_at BETWEEN ?4 AND ?5
-		UNION ALL SELECT id, started_at, 0, state = 'unknown' FROM attempt
-			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state IN ('submitting', 'unknown') AND started_at > ?6`,
+		UNION ALL SELECT id, started_at, 0, 1 FROM attempt
+			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state = 'unknown' AND started_at > ?6
+		UNION ALL SELECT id, started_at, 0, 0 FROM attempt INDEXED BY attempt_open -- as many as there are modems
+			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state = 'submitting' AND started_at > ?6`,
 		r.sim, r.tail, r.mr, around-window, around+window, t.now-(networkValidity+reportGrace).Milliseconds())
 	if err != nil {
 		return nil, err

@@ -11,6 +11,9 @@ const applicationID = 0x53504f53
 // "" any modem, "m:NAME" the modem asked for, "s:ID" the SIM its message is bound
 // to. priority, lane and expires repeat what the message says, so that one
 // partial index finds the next part at any size of the table.
+//
+// Rows of message, part, attempt, received and report are never deleted, so their
+// ids are never used again; only what they hold is forgotten (retention.go).
 const schema1 = `
 CREATE TABLE sim (
 	id         INTEGER PRIMARY KEY,
@@ -44,7 +47,7 @@ CREATE TABLE pin (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE message (
-	id          INTEGER PRIMARY KEY AUTOINCREMENT,
+	id          INTEGER PRIMARY KEY,
 	direction   TEXT NOT NULL CHECK (direction IN ('out', 'in')),
 	state       TEXT NOT NULL,
 	number      TEXT NOT NULL, -- recipient or sender, as given
@@ -86,7 +89,7 @@ CREATE INDEX message_partial   ON message(created_at) WHERE incomplete = 1;
 CREATE INDEX message_wake      ON message(not_before) WHERE state = 'scheduled';
 
 CREATE TABLE part (
-	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	id         INTEGER PRIMARY KEY,
 	message    INTEGER NOT NULL REFERENCES message,
 	seq        INTEGER NOT NULL,
 	state      TEXT NOT NULL,
@@ -115,7 +118,7 @@ CREATE INDEX part_decide  ON part(decide_at) WHERE state = 'unknown' AND decided
 CREATE INDEX part_report  ON part(report_by) WHERE report_by IS NOT NULL;
 
 CREATE TABLE attempt (
-	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	id         INTEGER PRIMARY KEY,
 	part       INTEGER NOT NULL REFERENCES part,
 	previous   INTEGER REFERENCES attempt,
 	state      TEXT NOT NULL CHECK (state IN ('submitting', 'submitted', 'failed', 'unknown')),
@@ -137,10 +140,10 @@ CREATE INDEX attempt_smss ON attempt(sim, id) WHERE smss IS NOT NULL;
 -- I4: one attempt of a part is in the air at most, over all SIMs.
 CREATE UNIQUE INDEX attempt_open ON attempt(part) WHERE state = 'submitting';
 CREATE INDEX attempt_mr      ON attempt(sim, tail, mr, started_at) WHERE mr IS NOT NULL;
-CREATE INDEX attempt_unknown ON attempt(sim, tail) WHERE mr IS NULL AND state IN ('submitting', 'unknown');
+CREATE INDEX attempt_unknown ON attempt(sim, tail) WHERE mr IS NULL AND state = 'unknown';
 
 CREATE TABLE received (
-	id          INTEGER PRIMARY KEY AUTOINCREMENT,
+	id          INTEGER PRIMARY KEY,
 	kind        TEXT NOT NULL,
 	modem       TEXT NOT NULL,
 	sim         INTEGER REFERENCES sim,
@@ -163,7 +166,7 @@ CREATE INDEX received_message ON received(message, seq) WHERE message IS NOT NUL
 CREATE INDEX received_copy    ON received(copy_of) WHERE message IS NULL AND copy_of IS NOT NULL;
 
 CREATE TABLE report (
-	id          INTEGER PRIMARY KEY AUTOINCREMENT,
+	id          INTEGER PRIMARY KEY,
 	received    INTEGER NOT NULL REFERENCES received,
 	sim         INTEGER NOT NULL,
 	mr          INTEGER NOT NULL,

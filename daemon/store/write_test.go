@@ -194,7 +194,7 @@ func TestBroken(t *testing.T) {
 // damage overwrites the page of a file that holds mark.
 func damage(t *testing.T, path string, mark []byte) {
 	t.Helper()
-	const page = 4096
+	const page = pageSize
 	content := must[[]byte](t)(os.ReadFile(path))
 	at := bytes.Index(content, mark)
 	if at < 0 {
