@@ -12,14 +12,19 @@ import (
 // octets are committed, then the one slot is deleted or the network is
 // acknowledged. What can't be read is kept raw, and deleted like the rest.
 
-// drain empties every memory of the modem. A message that can't be kept stays
-// where it is and is read again at the next poll.
+// drain empties the memories of the modem: all that was listed is kept first, and
+// then deleted. A message that can't be kept stays where it is and is read again
+// at the next poll.
 func (s *session) drain(ctx context.Context) error {
 	hints := s.hints
 	s.listDue, s.hints, s.left = false, nil, map[string]int{}
 	stored, err := s.m.List(ctx, hints...)
-	for _, st := range stored {
-		gone, err := s.keepAndDelete(ctx, st)
+	rows, keepErr := s.keepAll(ctx, stored)
+	if keepErr != nil {
+		return keepErr
+	}
+	for i, st := range stored {
+		gone, err := s.remove(ctx, st, rows[i])
 		if err != nil {
 			return err
 		}
@@ -38,18 +43,39 @@ func (s *session) drain(ctx context.Context) error {
 	return nil
 }
 
-// keepAndDelete says whether the slot is empty now.
-func (s *session) keepAndDelete(ctx context.Context, st modem.Stored) (gone bool, err error) {
-	if st.Status == storedUnsent || st.Status == storedSent {
-		return false, nil // a person's own draft on the SIM
+// keepAll commits what was listed and returns the rows, 0 for what is to stay in
+// the modem. A slot that came cut short is replaced by a second look at it.
+func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, error) {
+	rows := make([]int64, len(stored))
+	for i := range stored {
+		st := &stored[i]
+		if st.Status == storedUnsent || st.Status == storedSent {
+			continue // a person's own draft on the SIM
+		}
+		if *st = s.whole(ctx, *st); truncated(*st) && !s.full {
+			s.fault("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
+			continue
+		}
+		row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)
+		if err := s.storeResult(err); err != nil {
+			return nil, err
+		}
+		rows[i] = row
 	}
-	if st = s.whole(ctx, st); truncated(st) && !s.full {
-		s.fault("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
-		return false, s.m.Err()
+	return rows, s.m.Err()
+}
+
+// remove deletes a slot whose content is kept, unless the modem now shows another
+// message there: modems have listed messages under the numbers of others. It says
+// whether the slot is empty.
+func (s *session) remove(ctx context.Context, st modem.Stored, row int64) (gone bool, err error) {
+	if row == 0 {
+		return false, nil
 	}
-	row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)
-	if err != nil {
-		return false, s.storeResult(err)
+	now, err := s.m.Read(ctx, st.Memory, st.Index)
+	if err == nil && now.PDU != st.PDU && !s.full {
+		s.fault("slot-changed", fmt.Errorf("slot %d of %s shows another message than before; it is left in the modem and read again later", st.Index, st.Memory))
+		return false, nil
 	}
 	if err := s.m.Delete(ctx, st.Memory, st.Index); err != nil {
 		s.fault("not-deleted", err)
