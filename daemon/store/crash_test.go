@@ -19,6 +19,9 @@ const (
 	crashRounds  = 4
 )
 
+// crashBudget is one that nobody uses up.
+var crashBudget = Budget{RecipientHour: 1e9, Day: 1e9}
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
 		commitUntilKilled(path)
@@ -39,7 +42,7 @@ func commitUntilKilled(path string) {
 	for range crashWriters {
 		all.Go(func() {
 			for {
-				acc, err := s.Enqueue(t0, nil, []NewMessage{text(2)})
+				acc, err := s.EnqueueWithin(t0, nil, []NewMessage{text(2)}, crashBudget)
 				out.Lock()
 				if err != nil {
 					fmt.Println("enqueue:", err)
@@ -114,6 +117,11 @@ func checkAcked(t *testing.T, path string, acked map[string]bool) {
 	ok(t, s.rdb.QueryRow(`SELECT count(*) FROM message m WHERE (SELECT count(*) FROM part p WHERE p.message = m.id) <> 2`).Scan(&halves))
 	if halves != 0 {
 		t.Errorf("%d messages are there by half", halves)
+	}
+	var parts, hour int
+	ok(t, s.rdb.QueryRow(`SELECT count(*), (SELECT sum(parts) FROM budget WHERE key <> 'day') FROM part`).Scan(&parts, &hour))
+	if day := s.today(t, t0); day != parts || hour != parts {
+		t.Errorf("%d parts are debited for the day and %d for the hour, %d were accepted", day, hour, parts)
 	}
 	if events := s.LastEvent(); int(events) < len(acked) {
 		t.Errorf("%d events for %d messages", events, len(acked))
