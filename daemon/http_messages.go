@@ -232,6 +232,7 @@ func (s *server) list(ctx context.Context, in *listInput) (*answer[api.Messages]
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
+	s.explain(page.Messages)
 	s.shown(ctx, page.Messages)
 	return &answer[api.Messages]{page}, nil
 }
@@ -264,8 +265,40 @@ func (s *server) onMessage(ctx context.Context, in idInput, do func(id int64) (a
 		return nil, s.fail(ctx, err)
 	}
 	one := []api.Message{m}
+	s.explain(one)
 	s.shown(ctx, one)
 	return &answer[api.Message]{one[0]}, nil
+}
+
+// explain says what queued messages wait for, where nothing on record does: no
+// modem that may send them can send now.
+func (s *server) explain(messages []api.Message) {
+	var modems []api.Modem
+	for i := range messages {
+		m := &messages[i]
+		if m.State != api.Queued || m.Reason != nil {
+			continue
+		}
+		if modems == nil {
+			modems = s.Modems()
+		}
+		m.Reason = waitsFor(m.Modem, modems)
+	}
+}
+
+// waitsFor is the condition that keeps a message from the modem it names, or
+// from any; nil if one can send.
+func waitsFor(name string, modems []api.Modem) (why *api.Reason) {
+	for _, m := range modems {
+		switch {
+		case name != "" && m.Name != name:
+		case m.CanSend:
+			return nil
+		case why == nil:
+			why = &api.Reason{Code: string(m.Condition.Code), Message: "modem " + m.Name + ": " + m.Condition.Sentence}
+		}
+	}
+	return why
 }
 
 // shown makes of messages what the peer of a request may see. Every message that

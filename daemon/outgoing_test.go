@@ -124,6 +124,9 @@ func TestCancelBeforeSending(t *testing.T) {
 		w.start()
 		w.condition("a", api.CondSearching)
 		id := w.send(text("+4791000001", "never"))
+		if m := w.get(id); m.Reason == nil || m.Reason.Code != string(api.CondSearching) {
+			t.Errorf("it waits because of %v, want that the modem searches", m.Reason)
+		}
 		if _, err := w.client.Cancel(context.Background(), id); err != nil {
 			t.Fatal(err)
 		}
