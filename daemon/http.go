@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -236,8 +237,14 @@ func (s *server) recover(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// panicked tells where it was, and what only where the runtime says it: any other
+// value, and the path, may hold what a client sent.
 func (s *server) panicked(r *http.Request, v any) {
-	s.Log.Error("api: panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	what := fmt.Sprintf("%T", v)
+	if fault, ok := v.(runtime.Error); ok {
+		what = fault.Error()
+	}
+	s.Log.Error("api: panic", "route", r.Pattern, "panic", what, "stack", string(debug.Stack()))
 }
 
 // audit logs what a person did, and who it was.
