@@ -59,6 +59,7 @@ type apiDeps struct {
 	Console    bool
 	Identify   func(net.Conn) peer // nil asks the kernel
 	Now        func() time.Time    // nil is time.Now
+	Trusted    func() bool         // whether Now can be believed; nil: always
 }
 
 // server answers the API.

@@ -18,6 +18,8 @@ import (
 
 const (
 	localRetry    = 5 * time.Second  // the modem could not take it: nothing was sent
+	cmsBadPDU     = 304              // TS 27.005 3.2.5: what the modem got is no PDU
+	badPDUTries   = 3                // for it may be the line that lost an octet of it
 	operatorPause = 10 * time.Minute // something that only a person mends
 	refusedRow    = 3                // numbers refused in a row before the account is suspected
 	resetAfter    = 3                // stuck sessions in a row before the modem is told to restart
@@ -53,7 +55,7 @@ func afterSend(cfg configs.Send, err *modem.SendError, tries int, now time.Time)
 	case modem.Rejected:
 		v.settle.State = api.Queued
 		v.settle.RetryAt = now.Add(backoff(cfg, tries+1))
-		if err.Class == modem.Permanent || tries+1 >= cfg.Tries {
+		if err.Class == modem.Permanent && !(err.Code == cmsBadPDU && tries+1 < badPDUTries) || tries+1 >= cfg.Tries {
 			v.settle.State = api.Failed
 		}
 	}

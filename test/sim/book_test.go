@@ -223,3 +223,37 @@ func (w *world) judge(change func(*account)) {
 		w.t.Error(what)
 	}
 }
+
+// unsettled is what a trial waits for, for those who look into a failure.
+func (w *world) unsettled() string {
+	if w.life == nil || w.life.crashed {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	s := "still open:"
+	for _, state := range []api.State{api.Queued, api.Sending, api.Scheduled, api.Unknown} {
+		page, err := w.client.List(ctx, api.ListQuery{Direction: api.Out, State: state, Limit: 200})
+		if err != nil {
+			return err.Error()
+		}
+		for _, m := range page.Messages {
+			s += fmt.Sprintf(" %s %s %v %v;", m.ID, m.State, m.Reason, m.Parts)
+		}
+	}
+	in, err := w.inbox()
+	if err != nil {
+		return err.Error()
+	}
+	for _, text := range w.book.told {
+		if !slices.ContainsFunc(in, func(m api.Message) bool { return m.Text != nil && *m.Text == text }) {
+			s += fmt.Sprintf(" missing %q;", clip(text))
+		}
+	}
+	for _, m := range in {
+		if m.Incomplete || m.Text == nil {
+			s += fmt.Sprintf(" half %s %v %v;", m.ID, m.Parts, m.Error)
+		}
+	}
+	return s
+}

@@ -50,6 +50,8 @@ type world struct {
 	log    *logbook
 	book   book
 	found  *tally
+	wall   func() time.Time // the system's clock, and whether a time server keeps it
+	synced func() bool
 
 	mu sync.Mutex
 }
@@ -94,7 +96,7 @@ func inWorld(t *testing.T, found *tally, seed uint64, s setup, body func(*world)
 // over ends all lives and the network.
 func (w *world) over() {
 	if w.t.Failed() {
-		w.t.Logf("replay: SIMPOST_SEED=%d go test -run '%s' ./test/sim\n%s\n%s", w.seed, strings.TrimRight(w.t.Name(), "0123456789"), w.wire(), w.log)
+		w.t.Logf("replay: SIMPOST_SEED=%d go test -run '%s' ./test/sim\n%s\n%s\n%s", w.seed, strings.TrimRight(w.t.Name(), "0123456789"), w.wire(), w.log, w.unsettled())
 	}
 	w.client.Close()
 	for _, l := range w.lives {
@@ -147,7 +149,7 @@ func (w *world) start() {
 	l := &life{w: w, db: w.cfg.Database, mark: w.cfg.Mark, stop: cancel, done: make(chan error, 1), conns: make(chan net.Conn),
 		dying: make(chan struct{}), dead: make(chan struct{}), shut: make(chan struct{})}
 	l.d = daemon.New(w.cfg, "sim", slog.New(slog.NewTextHandler(w.log, nil)))
-	l.d.Open = l.open
+	l.d.Open, l.d.Wall, l.d.Synced = l.open, w.wall, w.synced
 	l.d.Listen = func() (net.Listener, error) { return listener{l}, nil }
 	w.mu.Lock()
 	w.life, w.lives = l, append(w.lives, l)
