@@ -68,6 +68,8 @@ func (c Config) problems() []Problem {
 	k.within("send.retry_longest", c.Send.RetryLongest, c.Send.RetryFirst, day)
 	k.within("receive.poll", c.Receive.Poll, time.Second, time.Hour)
 	k.within("receive.sweep", c.Receive.Sweep, c.Receive.Poll, 7*day)
+	k.kept("retention.text", c.Retention.Text)
+	k.kept("retention.events", c.Retention.Events)
 	k.guard(c.Guard)
 	k.modems(c.Modems)
 	return k.found
@@ -125,6 +127,14 @@ func (k *checks) each(key string, entries []string, grammar *regexp.Regexp, reme
 	for _, e := range entries {
 		k.that(key, grammar.MatchString(e), "%q: %s", e, remedy)
 	}
+}
+
+// leastKept is longer than an idempotency key holds its answer, with the text, and
+// than the parts of a message may take to come together.
+const leastKept = 8 * day
+
+func (k *checks) kept(key string, d time.Duration) {
+	k.that(key, d == 0 || d >= leastKept && d <= longest, "%s: write 0s to keep it for ever, or a duration from %s", durationText(d), durationText(leastKept))
 }
 
 func (k *checks) modems(modems []Modem) {

@@ -32,15 +32,16 @@ var (
 
 // Config is the whole file. The zero value is not usable; start from Default.
 type Config struct {
-	Database string  `mapstructure:"database"` // absolute path of the SQLite file
-	Mark     string  `mapstructure:"mark"`     // see MarkPath
-	Log      Log     `mapstructure:"log"`
-	API      API     `mapstructure:"api"`
-	Roles    Roles   `mapstructure:"roles"`
-	Send     Send    `mapstructure:"send"`
-	Receive  Receive `mapstructure:"receive"`
-	Guard    Guard   `mapstructure:"guard"`
-	Modems   []Modem `mapstructure:"modem"`
+	Database  string    `mapstructure:"database"` // absolute path of the SQLite file
+	Mark      string    `mapstructure:"mark"`     // see MarkPath
+	Log       Log       `mapstructure:"log"`
+	API       API       `mapstructure:"api"`
+	Roles     Roles     `mapstructure:"roles"`
+	Send      Send      `mapstructure:"send"`
+	Receive   Receive   `mapstructure:"receive"`
+	Retention Retention `mapstructure:"retention"`
+	Guard     Guard     `mapstructure:"guard"`
+	Modems    []Modem   `mapstructure:"modem"`
 }
 
 // Log is what the daemon writes to stderr.
@@ -87,6 +88,12 @@ type Send struct {
 type Receive struct {
 	Poll  time.Duration `mapstructure:"poll"`  // between two counts of the stored messages
 	Sweep time.Duration `mapstructure:"sweep"` // between two full listings that nothing asked for
+}
+
+// Retention is for how long things are kept; 0 is for ever.
+type Retention struct {
+	Text   time.Duration `mapstructure:"text"`   // what messages that are done said
+	Events time.Duration `mapstructure:"events"` // the log of facts
 }
 
 // Guard holds the limits on what may be sent.
@@ -148,7 +155,8 @@ func Default() Config {
 			RetryFirst:    30 * time.Second,
 			RetryLongest:  30 * time.Minute,
 		},
-		Receive: Receive{Poll: 15 * time.Second, Sweep: time.Hour},
+		Receive:   Receive{Poll: 15 * time.Second, Sweep: time.Hour},
+		Retention: Retention{Text: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
 		Guard: Guard{Countries: []string{}, Allow: []string{},
 			PartsPerMinute: 10, PartsPerRecipientHour: 20, PartsPerDay: 1000},
 	}

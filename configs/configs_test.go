@@ -89,7 +89,8 @@ func TestPrintIsReadBack(t *testing.T) {
 		Roles:    Roles{Send: "alice @staff 1001", ReadContent: "@7"},
 		Send: Send{AnswerTimeout: 90500 * time.Millisecond, Validity: 2 * time.Hour, OnUnknown: "hold",
 			Quarantine: 61 * time.Second, Tries: 3, RetryFirst: time.Minute, RetryLongest: 2 * time.Minute},
-		Receive: Receive{Poll: time.Second, Sweep: 25 * time.Hour},
+		Receive:   Receive{Poll: time.Second, Sweep: 25 * time.Hour},
+		Retention: Retention{Text: 0, Events: 9 * 24 * time.Hour},
 		Guard: Guard{Off: true, Countries: []string{"+46", "+45"}, Allow: []string{"12345", "+8816*", "*100#"},
 			PartsPerMinute: 1, PartsPerRecipientHour: 2, PartsPerDay: 3},
 		Modems: []Modem{
@@ -178,6 +179,8 @@ func TestProblems(t *testing.T) {
 			"line 10: log.level: 3 is not text: write it in quotes"}},
 		{"mark beside the database", "mark = \"/var/lib/simpost/last\"\n" + smallest, []string{
 			`line 1: mark: "/var/lib/simpost/last": write a file in another folder than the database's, or it is restored with it`}},
+		{"kept too shortly", smallest + "[retention]\ntext = \"1d\"", []string{
+			`line 8: retention.text: 1d: write 0s to keep it for ever, or a duration from 8d`}},
 		{"long socket", strings.Replace(smallest, "/run/", "/"+strings.Repeat("r", 100)+"/", 1), []string{
 			"line 3: api.socket: longer than 107 characters, the kernel's limit for a socket"}},
 	} {

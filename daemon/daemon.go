@@ -70,6 +70,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	defer st.Close()
+	st.Retention = store.Retention(d.cfg.Retention)
 	if err := d.startClock(st); err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (d *Daemon) housekeep(now time.Time) error {
 func (d *Daemon) round(now time.Time) error {
 	steps := []func(time.Time) (int, error){d.decideUnknown}
 	if d.clock.trusted() {
-		steps = append(steps, d.store.Expire, d.store.NoReports, d.store.Incomplete, d.store.ForgetKeys, d.store.ForgetBudgets)
+		steps = append(steps, d.store.Expire, d.store.NoReports, d.store.Incomplete, d.store.ForgetKeys, d.store.ForgetBudgets, d.store.Forget, d.store.ForgetEvents)
 	}
 	for _, step := range steps {
 		if _, err := step(now); err != nil {

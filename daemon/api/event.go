@@ -43,5 +43,7 @@ const (
 	EventReport        EventType = "report.unmatched"
 	EventModem         EventType = "modem.condition"
 	EventDaemonStarted EventType = "daemon.started"
+	EventRestored      EventType = "daemon.restored" // the database is a copy: numbers jump, and what was open is held
+	EventGap           EventType = "events.gap"      // the events up to this one's number are not kept any more
 	EventGuardAlarm    EventType = "guard.alarm" // most of a day's budget is used up; once a day
 )

@@ -31,16 +31,27 @@ func (s *Store) Note(now time.Time, e api.Event) error {
 	return s.write(now, "note an event", func(t *tx) error { return t.event(e) })
 }
 
-// Events returns up to limit (at most 1,000) events after seq, in order.
+// Events returns up to limit (at most 1,000) events after seq, in order. An
+// api.EventGap stands first for those that are not kept any more.
 func (s *Store) Events(after int64, limit int) ([]api.Event, error) {
 	if limit <= 0 || limit > maxEvents {
 		limit = maxEvents
+	}
+	missing, gap, err := s.read().gap(after)
+	if err != nil {
+		return nil, s.readError("read the events", err)
+	}
+	if gap {
+		after, limit = missing.Seq, max(limit-1, 1)
 	}
 	rows, err := s.read().rows(`SELECT seq, at, type, message, part, modem, state, detail FROM event WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, s.readError("read the events", err)
 	}
 	events, err := collect(rows, scanEvent)
+	if gap {
+		events = append([]api.Event{missing}, events...)
+	}
 	return events, s.readError("read the events", err)
 }
 

@@ -183,9 +183,32 @@ func (s *Store) startMark(now time.Time, path string) (behind bool, err error) {
 	}
 	s.mark.path = path
 	if behind {
-		return true, s.setMarked(now, restored)
+		return true, s.admit(now, max(have.events, was.events)+jump)
 	}
 	return false, nil
+}
+
+// jump is how far the numbers of events go on after a restored copy: who has read
+// what the copy does not have must see that numbers are missing, and not wait for
+// them to come again.
+const jump = 1 << 20
+
+// admit notes that the database was restored, as event seq.
+func (s *Store) admit(now time.Time, seq int64) error {
+	if err := s.setMarked(now, restored); err != nil {
+		return err
+	}
+	err := s.write(now, "note that the database was restored", func(t *tx) error {
+		_, err := t.exec(`INSERT INTO event (seq, at, type, detail) VALUES (?, ?, ?, ?)`, seq, t.now, string(api.EventRestored), restoredReason.Message)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastEvent = seq
+	return nil
 }
 
 // settled says that the mark and the database agree. The mark comes first: a

@@ -28,13 +28,17 @@ const (
 
 // Store is an open database. It is safe for use by any number of goroutines.
 type Store struct {
-	path string
-	lock *os.File // flock on FILE.lock: one daemon a database
-	wdb  *sql.DB
-	conn *sql.Conn // the one connection that writes; used by the leader of w only
-	rdb  *sql.DB
-	w    writer
-	mark mark // used by the leader of w, and before and after it
+	// Retention is for how long things are kept. Set it before Start.
+	Retention Retention
+
+	path   string
+	lock   *os.File // flock on FILE.lock: one daemon a database
+	wdb    *sql.DB
+	conn   *sql.Conn // the one connection that writes; used by the leader of w only
+	rdb    *sql.DB
+	w      writer
+	mark   mark // used by the leader of w, and before and after it
+	forgot bool // the write-ahead log still has what was forgotten; the leader's
 
 	mu          sync.Mutex // guards what follows
 	changed     chan struct{}
@@ -103,7 +107,7 @@ func (s *Store) connect() error {
 		return err
 	}
 	// In memory is where SQLite keeps what a savepoint may have to undo: in a file it is a dozen writes a message.
-	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA temp_store = MEMORY`, walLimit, checkpoint)); err != nil {
+	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON`, walLimit, checkpoint)); err != nil {
 		return storageError("open "+s.path, err)
 	}
 	if err := migrate(s.conn, migrations); err != nil {

@@ -86,6 +86,7 @@ CREATE INDEX message_number    ON message(number_key, id);
 CREATE INDEX message_modem     ON message(modem, id) WHERE modem <> '';
 CREATE INDEX message_concat    ON message(concat, id) WHERE incomplete > 0;
 CREATE INDEX message_partial   ON message(created_at) WHERE incomplete = 1;
+CREATE INDEX message_body      ON message(created_at) WHERE text IS NOT NULL OR data IS NOT NULL;
 CREATE INDEX message_wake      ON message(not_before) WHERE state = 'scheduled';
 
 CREATE TABLE part (
@@ -163,6 +164,7 @@ CREATE TABLE received (
 CREATE UNIQUE INDEX received_place ON received(place) WHERE deleted_at IS NULL AND place IS NOT NULL;
 CREATE INDEX received_octets  ON received(octets);
 CREATE INDEX received_message ON received(message, seq) WHERE message IS NOT NULL;
+CREATE INDEX received_body    ON received(received_at) WHERE pdu <> x'';
 CREATE INDEX received_copy    ON received(copy_of) WHERE message IS NULL AND copy_of IS NOT NULL;
 
 CREATE TABLE report (

@@ -44,6 +44,7 @@ type tx struct {
 	events int
 	counts map[api.State]int // change of the numbers of open messages
 	begun  int64             // the attempt that it begins, 0: none
+	forgot bool              // what it deleted must not stay in the write-ahead log
 }
 
 // write runs one operation and returns after the COMMIT that holds it. doing
@@ -110,6 +111,12 @@ func (s *Store) commit(batch []*operation) error {
 		return s.judge(err)
 	}
 	s.publish(batch)
+	for _, op := range batch {
+		s.forgot = s.forgot || op.tx.forgot
+	}
+	if s.forgot {
+		s.emptyLog()
+	}
 	return nil
 }
 
@@ -123,7 +130,7 @@ func (s *Store) try(op *operation) error {
 	if op.err == nil {
 		return s.exec(`RELEASE op`)
 	}
-	op.tx.events, op.tx.counts, op.tx.begun = 0, nil, 0
+	op.tx.events, op.tx.counts, op.tx.begun, op.tx.forgot = 0, nil, 0, false
 	if endsBatch(op.err) {
 		return op.err
 	}
