@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"simpost/daemon/api"
@@ -97,10 +98,11 @@ func (s *session) whole(ctx context.Context, st modem.Stored) modem.Stored {
 	return again
 }
 
-// truncated says whether a slot holds fewer octets than its header announced.
+// truncated says whether a slot holds fewer octets than its header announced, or
+// half ones: on its way a digit was lost, or doubled.
 func truncated(st modem.Stored) bool {
-	raw := octets(st.PDU)
-	return st.Length >= 0 && (len(raw) == 0 || len(raw) < 1+int(raw[0])+st.Length) && len(raw) != st.Length
+	raw, err := hex.DecodeString(st.PDU)
+	return st.Length >= 0 && (err != nil || len(raw) == 0 || len(raw) < 1+int(raw[0])+st.Length && len(raw) != st.Length)
 }
 
 // Status of a stored message (TS 27.005 3.1): what a person wrote on this SIM.
