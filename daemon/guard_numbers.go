@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -42,7 +43,7 @@ func (r *numberRules) check(a pdu.Address) *barred {
 	if r == nil {
 		return nil
 	}
-	typed, digits := a.String(), internationalDigits(a)
+	typed, digits := a.String(), r.internationalDigits(a)
 	forms := r.forms(a, digits)
 	if r.allowed(append(forms, typed)) {
 		return nil
@@ -62,8 +63,20 @@ func (r *numberRules) check(a pdu.Address) *barred {
 }
 
 // internationalDigits is a number with its calling code; "" if it is in national form.
-func internationalDigits(a pdu.Address) string {
-	if a.TON == pdu.TONInternational || len(a.Digits) > longNational && a.Digits[0] != '0' && !service(a) {
+func (r *numberRules) internationalDigits(a pdu.Address) string {
+	switch {
+	case a.TON == pdu.TONInternational:
+		return a.Digits
+	case service(a):
+		return ""
+	}
+	for _, code := range r.home {
+		rest, ok := strings.CutPrefix(a.Digits, cmp.Or(exits[plan(code)], "00"))
+		if ok && len(rest) > shortNumber {
+			return rest
+		}
+	}
+	if len(a.Digits) > longNational && a.Digits[0] != '0' {
 		return a.Digits
 	}
 	return ""

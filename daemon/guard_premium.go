@@ -1,6 +1,9 @@
 package daemon
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // premium are the ranges, in international form, in which a message may cost a
 // multiple of an ordinary one: those that belong to no country (E.164 Annex A:
@@ -86,18 +89,25 @@ func premiumRange(digits string) string {
 // (ITU Operational Bulletin, "Dialling procedures").
 var trunks = map[string]string{"1": "1", "7": "8", "36": "06", "375": "8", "993": "8"}
 
+// exits are the digits before an international number, where they are not 00 and
+// do not begin with it (the same bulletin).
+var exits = map[string]string{"1": "011", "7": "810", "53": "119", "81": "010", "375": "810", "992": "810", "993": "810"}
+
+// plan is the calling code whose dialling procedures a country has: those that
+// share one share them too.
+func plan(code string) string {
+	if code[0] == '1' || code[0] == '7' {
+		return code[:1]
+	}
+	return code
+}
+
 // abroad is a number in national form as one would write it from abroad, with
 // and without what looks like a trunk prefix: who types it may leave that out.
 func abroad(code, national string) []string {
-	trunk := trunks[code]
-	switch {
-	case code[0] == '1' || code[0] == '7':
-		code, trunk = code[:1], trunks[code[:1]]
-	case trunk == "":
-		trunk = "0"
-	}
+	code = plan(code)
 	forms := []string{code + national}
-	if rest, ok := strings.CutPrefix(national, trunk); ok {
+	if rest, ok := strings.CutPrefix(national, cmp.Or(trunks[code], "0")); ok {
 		forms = append(forms, code+rest)
 	}
 	return forms
