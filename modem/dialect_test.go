@@ -1,7 +1,6 @@
 package modem
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -12,60 +11,7 @@ import (
 )
 
 // Every dialect has a test here that fails under generic and passes under its own: both are asserted. The far side is the
-// emulator's profile of that make; where the make has a counter command that the emulator does not speak, renamed puts
-// the vendor's words in place of +CPINR's, so that the numbers are the emulated card's own.
-
-// renamed is a port on which the modem knows AT+CPINR by another name and in another shape.
-type renamed struct {
-	io.ReadWriteCloser
-	cmd, shape string
-	r          *io.PipeReader
-}
-
-func rename(port io.ReadWriteCloser, cmd, shape string) *renamed {
-	r, w := io.Pipe()
-	p := &renamed{port, cmd, shape, r}
-	go func() {
-		var line []byte
-		b := make([]byte, 256)
-		for {
-			n, err := port.Read(b)
-			for _, c := range b[:n] {
-				line = append(line, c)
-				if c == '\n' || c == ' ' && bytes.HasSuffix(line, []byte("> ")) {
-					w.Write([]byte(p.toHost(string(line))))
-					line = line[:0]
-				}
-			}
-			if err != nil {
-				w.CloseWithError(err)
-				return
-			}
-		}
-	}()
-	return p
-}
-
-func (p *renamed) toHost(line string) string {
-	var left, all int
-	if n, _ := fmt.Sscanf(line, "+CPINR: SIM PIN,%d,%d", &left, &all); n == 2 {
-		return fmt.Sprintf(p.shape+"\r\n", left)
-	}
-	if strings.HasPrefix(line, "+CPINR: SIM PUK") {
-		return ""
-	}
-	return line
-}
-
-func (p *renamed) Read(b []byte) (int, error) { return p.r.Read(b) }
-
-func (p *renamed) Write(b []byte) (int, error) {
-	s := strings.ReplaceAll(string(b), "AT+CPINR\r", "AT+UNKNOWN\r")
-	if _, err := io.WriteString(p.ReadWriteCloser, strings.ReplaceAll(s, "AT"+p.cmd+"\r", "AT+CPINR\r")); err != nil {
-		return 0, err
-	}
-	return len(b), nil
-}
+// emulator's profile of that make.
 
 // as runs f under generic, where it must fail, and under the dialect's own profile, where it must pass. generic is what
 // an unknown modem gets, so a dialect that generic can stand in for is no dialect.
@@ -89,12 +35,8 @@ func as(t *testing.T, dialect string, c emulator.Config, f func(t *testing.T, l 
 // TestDialectsKeepTwoTries: after one wrong PIN in a phone two tries are left; who can't ask the vendor's counter spends
 // one of them.
 func TestDialectsKeepTwoTries(t *testing.T) {
-	for _, c := range []struct{ dialect, emulated, cmd, shape string }{
-		{"huawei", "huawei", "", ""},
-		{"simcom-2g", "sim800", "+SPIC", "+SPIC: %d,10,0,10"},
-		{"simcom-lte", "sim7600", "+SPIC", "+SPIC: %d,10,0,10"},
-		{"simcom-lte", "a7670", "+SPIC", "+SPIC: %d,10,0,10"},
-		{"quectel", "quectel-ec25", `+QPINC="SC"`, `+QPINC: "SC",%d,10`},
+	for _, c := range []struct{ dialect, emulated string }{
+		{"huawei", "huawei"}, {"simcom-2g", "sim800"}, {"simcom-lte", "sim7600"}, {"simcom-lte", "a7670"}, {"quectel", "quectel-ec25"},
 	} {
 		as(t, c.dialect, emulator.Config{Profile: c.emulated, PIN: "2580"}, func(t *testing.T, l *lab, profile string) error {
 			port, err := l.modem.Open()
@@ -105,9 +47,6 @@ func TestDialectsKeepTwoTries(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
-			if c.cmd != "" {
-				port = rename(port, c.cmd, c.shape)
-			}
 			d := &diary{tried: map[string]bool{}}
 			m, err := Open(t.Context(), port, Config{Profile: profile, PIN: func() (string, error) { return "1111", nil }, Guard: d.guard()})
 			if err == nil {

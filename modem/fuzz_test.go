@@ -42,7 +42,6 @@ func FuzzAnswers(f *testing.F) {
 			}
 			parseCounts(v)
 			groups(v)
-			parseNetworks(v)
 			parseOperator(v)
 			parseSignal(v)
 			parseExtendedSignal(v)

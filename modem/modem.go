@@ -44,7 +44,7 @@ type Limits struct {
 	Answer  time.Duration // from ^Z to the final result: 180 s; the modem's own timers run to 45 s, and 135 s were seen
 	List    time.Duration // CMGL over one memory: 120 s
 	Delete  time.Duration // CMGD: 30 s
-	Network time.Duration // the answer to a USSD request: 60 s; a scan for networks takes three of them
+	Network time.Duration // the answer to a USSD request: 60 s
 	Boot    time.Duration // from the first AT to a SIM and a message store that answer: 60 s
 }
 

@@ -3,8 +3,6 @@ package modem
 import (
 	"context"
 	"fmt"
-	"regexp"
-	"strings"
 )
 
 // Status is the network's side of the modem.
@@ -140,50 +138,4 @@ func (m *Modem) LastMR(ctx context.Context) (byte, error) {
 		return 0, fmt.Errorf("read the SIM's last reference: %w", errNoLine)
 	}
 	return mr, nil
-}
-
-// Network is one row of a scan.
-type Network struct {
-	State       string // unknown, available, current, forbidden (TS 27.007 7.3)
-	Long, Short string
-	Code        string // MCC and MNC
-	Access      string
-}
-
-// Networks scans for operators (AT+COPS=?). It takes a minute or three, during which nothing else can be done.
-func (m *Modem) Networks(ctx context.Context) ([]Network, error) {
-	lines, err := m.exec(ctx, 3*m.cfg.Limits.Network, "+COPS=?")
-	if err != nil {
-		return nil, fmt.Errorf("scan for networks: %w", err)
-	}
-	v, _ := value(lines, "+COPS")
-	return parseNetworks(v), nil
-}
-
-// networkRow is one network of COPS=?. Modems misplace brackets: (2,"T - Mobile","T - Mobile","310260"),2) is one row.
-var networkRow = regexp.MustCompile(`\(\s*([0-9])\s*,\s*(?:"([^"]*)")?\s*,\s*(?:"([^"]*)")?\s*,\s*"([0-9A-F]{5,28})"\s*\)?(?:\s*,\s*([0-9]{1,2})\s*\))?`)
-
-var networkStates = []string{"unknown", "available", "current", "forbidden"}
-
-func parseNetworks(v string) []Network {
-	var out []Network
-	for _, f := range networkRow.FindAllStringSubmatch(v, -1) {
-		stat, _ := number(f, 1)
-		access, ok := number(f, 5)
-		if !ok {
-			access = 0 // without AcT it is GSM
-		}
-		out = append(out, Network{
-			State: nameOf(networkStates, stat), Long: operatorName(f[2]), Short: operatorName(f[3]), Code: operatorName(f[4]),
-			Access: nameOf(accessNames, access),
-		})
-	}
-	return out
-}
-
-func operatorName(s string) string {
-	if t, ok := ucs2Hex(s); ok {
-		return t
-	}
-	return strings.TrimSpace(s)
 }

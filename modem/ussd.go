@@ -96,7 +96,11 @@ func parseUSSD(v string) (state int, text ussdText, ok bool) {
 func (f ussdForm) encode(code string) string {
 	switch f {
 	case ussdPacked:
-		return strings.ToUpper(hex.EncodeToString(packUSSD(code)))
+		b, err := pdu.PackUSSD(code)
+		if err != nil {
+			panic("modem: " + err.Error()) // the grammar let digits, * and # through
+		}
+		return fmt.Sprintf("%X", b)
 	case ussdUCS2:
 		var b strings.Builder
 		for i := range len(code) {
@@ -122,51 +126,7 @@ func (f ussdForm) decode(text string, dcs int) string {
 	}
 	if f == ussdPacked {
 		b, _ := hex.DecodeString(text)
-		return unpackUSSD(b)
+		return pdu.UnpackUSSD(b)
 	}
 	return text
-}
-
-// packUSSD packs ASCII digits, * and #, whose septets are their codes, and fills seven spare bits with CR, which would
-// otherwise read as @ (TS 23.038 6.1.2.3.1).
-func packUSSD(code string) []byte {
-	if len(code)%8 == 7 {
-		code += "\r"
-	}
-	var out []byte
-	acc, bits := 0, 0
-	for i := range len(code) {
-		acc |= int(code[i]) << bits
-		for bits += 7; bits >= 8; bits -= 8 {
-			out = append(out, byte(acc))
-			acc >>= 8
-		}
-	}
-	if bits > 0 {
-		out = append(out, byte(acc))
-	}
-	return out
-}
-
-func unpackUSSD(b []byte) string {
-	u := pdu.UserData{Payload: unpackSeptets(b)}
-	return u.Text()
-}
-
-// unpackSeptets undoes it: a CR that ends on an octet boundary is fill, and so is a second one behind it.
-func unpackSeptets(b []byte) []byte {
-	var out []byte
-	acc, bits := 0, 0
-	for _, o := range b {
-		acc |= int(o) << bits
-		for bits += 8; bits >= 7; bits -= 7 {
-			out = append(out, byte(acc&0x7F))
-			acc >>= 7
-		}
-	}
-	n := len(out)
-	if n > 0 && out[n-1] == '\r' && (n%8 == 0 || n%8 == 1 && n > 1 && out[n-2] == '\r') {
-		out = out[:n-1]
-	}
-	return out
 }

@@ -49,6 +49,23 @@ func TestAnswers(t *testing.T) {
 	})
 }
 
+// TestIdentify: ATI labels the revision once, whatever label AT+CGMR has.
+func TestIdentify(t *testing.T) {
+	for name, want := range map[string]string{
+		"sim800": "1418B05SIM800L24", "sim7600": "LE20B04SIM7600M22", "cinterion": "01.100", "generic": "1.0",
+	} {
+		bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
+			m := n.NewModem(Config{Profile: name})
+			h := dial(t, m)
+			time.Sleep(time.Minute) // the boot messages are over
+			h.say("ATE0")
+			if got := h.say("ATI"); !strings.HasSuffix(got, "\r\nRevision: "+want+"\r\n"+okay) {
+				t.Errorf("%s: ATI: %q", name, got)
+			}
+		})
+	}
+}
+
 // TestPowerDown is Quectel's AT+QPOWD: off until it is powered again.
 func TestPowerDown(t *testing.T) {
 	bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {

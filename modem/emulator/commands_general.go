@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -98,10 +99,17 @@ func dtr(x *exec) final {
 	return resultOK
 }
 
+// revisionLabels stand before the revision in some makes' answer to AT+CGMR; ATI has one of its own.
+var revisionLabels = []string{"+CGMR:", "Revision:", "REVISION"}
+
 func identify(x *exec) final {
+	revision := x.m.prof.Revision
+	for _, label := range revisionLabels {
+		revision = strings.TrimSpace(strings.TrimPrefix(revision, label))
+	}
 	x.say(x.m.prof.Manufacturer)
 	x.say(x.m.prof.Model)
-	x.say("Revision: " + x.m.prof.Revision)
+	x.say("Revision: " + revision)
 	return resultOK
 }
 
