@@ -58,12 +58,12 @@ func (w *world) ask(to string, long int, change func(*api.SendRequest)) {
 			}
 			var refusal *api.Error
 			if errors.As(err, &refusal) && refusal.Code == api.CodeKeyReused {
-				w.t.Errorf("key %d: %v", n, err)
+				w.errorf("key %d: %v", n, err)
 				return
 			}
 			time.Sleep(5 * time.Second)
 		}
-		w.t.Errorf("key %d was never answered", n)
+		w.errorf("key %d was never answered", n)
 	})
 }
 
@@ -95,7 +95,7 @@ func (w *world) within(limit time.Duration, what string, ok func() bool) time.Du
 			return time.Since(began)
 		}
 	}
-	w.t.Fatalf("not within %v: %s", limit, what)
+	w.fatalf("not within %v: %s", limit, what)
 	return 0
 }
 
@@ -196,7 +196,7 @@ func (w *world) judge(change func(*account)) {
 	a := account{record: w.net.Record(), told: w.book.told, frail: w.book.frail}
 	var err error
 	if a.in, err = w.inbox(); err != nil {
-		w.t.Fatal(err)
+		w.fatalf("%v", err)
 	}
 	for _, id := range w.book.ids {
 		m, err := w.get(id)
@@ -207,7 +207,7 @@ func (w *world) judge(change func(*account)) {
 		case errors.As(err, &refusal) && refusal.Code == api.CodeNotFound:
 			a.gone = append(a.gone, id)
 		default:
-			w.t.Fatal(err)
+			w.fatalf("%v", err)
 		}
 	}
 	if change != nil {
@@ -220,7 +220,7 @@ func (w *world) judge(change func(*account)) {
 	w.found.wrong += len(v.wrong)
 	w.found.flagged += v.flagged
 	for _, what := range v.all() {
-		w.t.Error(what)
+		w.errorf("%s", what)
 	}
 }
 

@@ -149,7 +149,7 @@ func f12(t *testing.T, found *tally, seed uint64, where string) {
 		select {
 		case <-line.done:
 		case <-time.After(10 * time.Minute):
-			w.t.Fatalf("the modem never came to the step %s", s)
+			w.fatalf("the modem never came to the step %s", s)
 		}
 		w.ask(phones[1].Number(), 1, nil)
 		<-line.mended
@@ -187,11 +187,11 @@ func (w *world) unknownFirst() {
 		return nil
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		w.fatalf("%v", err)
 	}
 	if len(seen) < 2 || seen[0] != string(api.EventSubmitting) || seen[1] != string(api.EventPartUnknown) {
 		w.found.wrong++
-		w.t.Errorf("the first attempt went %v, want part.submitting and then part.unknown", seen)
+		w.errorf("the first attempt went %v, want part.submitting and then part.unknown", seen)
 	}
 }
 

@@ -61,7 +61,7 @@ func flood(t *testing.T, found *tally, seed uint64, _ string) {
 		w.up("a")
 		for f, p := range map[string]float64{"incoming.redelivered": 0.1, "incoming.part-missing": 0.1} {
 			if err := w.modems["a"].Fault(f, emulator.FaultConfig{Times: 1e6, Probability: p}); err != nil {
-				w.t.Fatal(err)
+				w.fatalf("%v", err)
 			}
 		}
 		for i := range sets {
@@ -82,7 +82,7 @@ func (w *world) partial() {
 	w.t.Helper()
 	in, err := w.inbox()
 	if err != nil {
-		w.t.Fatal(err)
+		w.fatalf("%v", err)
 	}
 	halves := map[string]bool{}
 	whole := map[string]bool{}
@@ -121,7 +121,7 @@ func pins(t *testing.T, found *tally, seed uint64, which string) {
 	right := which == "right"
 	inWorld(t, found, seed, s, func(w *world) {
 		if err := os.WriteFile(file, []byte(map[bool]string{true: "1234", false: "4321"}[right]+"\n"), 0o600); err != nil {
-			w.t.Fatal(err)
+			w.fatalf("%v", err)
 		}
 		for range 10 {
 			w.start()
@@ -146,7 +146,7 @@ func pins(t *testing.T, found *tally, seed uint64, which string) {
 		wrongs := slices.DeleteFunc(entered, func(s string) bool { return strings.Contains(s, "1234") && !strings.Contains(s, ",") })
 		if len(wrongs) > 1 {
 			w.found.wrong++
-			w.t.Errorf("a card with three tries was given %q", wrongs)
+			w.errorf("a card with three tries was given %q", wrongs)
 		}
 		if right {
 			w.works()
@@ -198,7 +198,7 @@ func restored(t *testing.T, found *tally, seed uint64, _ string) {
 		w.found.messages += len(w.book.ids)
 		if n := w.net.Count(); n > before {
 			w.found.doubled += n - before
-			w.t.Errorf("a restored database sent %d parts again by itself", n-before)
+			w.errorf("a restored database sent %d parts again by itself", n-before)
 		}
 	})
 }

@@ -28,7 +28,7 @@ func storm(t *testing.T, found *tally, seed uint64, _ string) {
 			name := []string{"a", "b"}[w.rng.IntN(2)]
 			c := emulator.FaultConfig{After: w.rng.IntN(3), Probability: 0.3 + 0.7*w.rng.Float64(), Accept: ambiguous[f] && w.rng.IntN(2) == 0}
 			if err := w.modems[name].Fault(f, c); err != nil {
-				w.t.Fatal(err)
+				w.fatalf("%v", err)
 			}
 			if w.rng.IntN(2) == 0 {
 				left := 1 + w.rng.IntN(300)
@@ -112,8 +112,16 @@ func noise(t *testing.T, found *tally, seed uint64, _ string) {
 		}
 		w.lines["a"].noisy(0, 0)
 		w.found.recovered = append(w.found.recovered, w.within(time.Hour, "it works again", func() bool { return w.ready("a") }))
-		w.verdict(24*time.Hour, lying)
+		w.verdict(24*time.Hour, func(a *account) {
+			a.noisy, a.excuse = true, damaged
+		})
 	})
+}
+
+// damaged: the modem said several times in a row that what it got is no PDU, and
+// the message says so.
+func damaged(m api.Message) bool {
+	return m.Error != nil && (strings.Contains(m.Error.Message, "304") || m.Error.Code == "part-failed")
 }
 
 // ports: two modems are pulled at random moments, come back in their own or each
@@ -170,7 +178,7 @@ func month(t *testing.T, found *tally, seed uint64, _ string) {
 		for range days {
 			f := stormy[w.rng.IntN(len(stormy))]
 			if err := w.modems["a"].Fault(f, emulator.FaultConfig{Times: 1 + w.rng.IntN(3)}); err != nil {
-				w.t.Fatal(err)
+				w.fatalf("%v", err)
 			}
 			w.work(phones)
 			time.Sleep(2 * time.Hour)
@@ -180,7 +188,7 @@ func month(t *testing.T, found *tally, seed uint64, _ string) {
 		w.verdict(48*time.Hour, lying)
 		status, err := w.client.Status(context.Background())
 		if err != nil || status.Messages["queued"]+status.Messages["sending"] != 0 {
-			w.t.Errorf("at the end %v are open, %v", status.Messages, err)
+			w.errorf("at the end %v are open, %v", status.Messages, err)
 		}
 	})
 }
@@ -201,7 +209,7 @@ func reports(t *testing.T, found *tally, seed uint64, _ string) {
 		for _, f := range []string{"report.twice", "report.before-cmgs", "report.national"} {
 			if w.rng.IntN(2) == 0 {
 				if err := w.modems["a"].Fault(f, emulator.FaultConfig{Probability: 0.3}); err != nil {
-					w.t.Fatal(err)
+					w.fatalf("%v", err)
 				}
 			}
 		}
@@ -229,7 +237,7 @@ func (w *world) truth() {
 	for _, id := range w.book.ids {
 		m, err := w.get(id)
 		if err != nil {
-			w.t.Fatal(err)
+			w.fatalf("%v", err)
 		}
 		if m.State != api.Delivered {
 			continue
@@ -237,7 +245,7 @@ func (w *world) truth() {
 		delivered := slices.ContainsFunc(copiesOf(record, m)[0], func(s emulator.Submission) bool { return s.Delivered })
 		if strings.HasSuffix(m.To, "3") || strings.HasSuffix(m.To, "4") || !delivered {
 			w.found.wrong++
-			w.t.Errorf("message %s to %s has the report of another one", m.ID, m.To)
+			w.errorf("message %s to %s has the report of another one", m.ID, m.To)
 		}
 	}
 }
@@ -249,7 +257,7 @@ func clocks(t *testing.T, found *tally, seed uint64, by string) {
 	inWorld(t, found, seed, setup{modems: oneModem(seed)}, func(w *world) {
 		off, err := time.ParseDuration(by)
 		if err != nil {
-			w.t.Fatal(err)
+			w.fatalf("%v", err)
 		}
 		phones := pair(w)
 		c := &wallClock{}
@@ -290,13 +298,13 @@ func (w *world) unexpired() {
 	for part, n := range copiesPerPart(w) {
 		if n > 2 {
 			w.found.wrong++
-			w.t.Errorf("a part was sent %d times: %s", n, clip(part))
+			w.errorf("a part was sent %d times: %s", n, clip(part))
 		}
 	}
 	for _, id := range w.book.ids {
 		if m, err := w.get(id); err != nil || m.State == api.Expired {
 			w.found.wrong++
-			w.t.Errorf("message %s expired before its time (%v)", id, err)
+			w.errorf("message %s expired before its time (%v)", id, err)
 		}
 	}
 }

@@ -93,6 +93,27 @@ func inWorld(t *testing.T, found *tally, seed uint64, s setup, body func(*world)
 	})
 }
 
+// errorf notes that something is wrong; fatalf ends the trial as well. In a
+// campaign that is known not to hold they are counted, and fail nothing.
+func (w *world) errorf(format string, args ...any) {
+	w.t.Helper()
+	w.found.failed = true
+	if w.found.known {
+		w.t.Logf(format, args...)
+	} else {
+		w.t.Errorf(format, args...)
+	}
+}
+
+func (w *world) fatalf(format string, args ...any) {
+	w.t.Helper()
+	w.errorf(format, args...)
+	if w.found.known {
+		w.t.SkipNow()
+	}
+	w.t.FailNow()
+}
+
 // over ends all lives and the network.
 func (w *world) over() {
 	if w.t.Failed() {
