@@ -42,6 +42,11 @@ func (t *tx) keepPart(in *Incoming, row kept, join func([][]byte) Body) (id int6
 	return id, complete, err
 }
 
+// openLimit is how many open messages of one sender and one reference are looked
+// at for a part: a flood of parts must not make the next one dear. Those before
+// them stay incomplete.
+const openLimit = 20
+
 // openSet is the message that waits for this part, 0 if none does. Of several
 // that share a reused reference it is the one sent at about the same time; one
 // that has the part already, in other octets, is another message.
@@ -50,10 +55,10 @@ func (t *tx) openSet(in *Incoming) (id int64, err error) {
 	if in.SentAt.IsZero() {
 		sent = t.now
 	}
-	err = t.row(`SELECT m.id FROM message m WHERE m.concat = ? AND m.incomplete > 0 AND m.created_at > ?
-		AND NOT EXISTS (SELECT 1 FROM received r WHERE r.message = m.id AND r.seq = ?)
+	err = t.row(`SELECT m.id FROM (SELECT id, sent_at, created_at FROM message WHERE concat = ? AND incomplete > 0 ORDER BY id DESC LIMIT ?) m
+		WHERE m.created_at > ? AND NOT EXISTS (SELECT 1 FROM received r WHERE r.message = m.id AND r.seq = ?)
 		ORDER BY abs(coalesce(m.sent_at, m.created_at) - ?), m.id DESC LIMIT 1`,
-		in.set(), t.now-setWindow.Milliseconds(), in.Concat.Seq, sent).Scan(&id)
+		in.set(), openLimit, t.now-setWindow.Milliseconds(), in.Concat.Seq, sent).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
