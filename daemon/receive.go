@@ -18,7 +18,7 @@ import (
 // at the next poll.
 func (s *session) drain(ctx context.Context) error {
 	hints := s.hints
-	s.listDue, s.hints, s.left = false, nil, map[string]int{}
+	s.listDue, s.hints, s.left, s.doubtful = false, nil, map[string]int{}, false
 	stored, err := s.m.List(ctx, hints...)
 	rows, keepErr := s.keepAll(ctx, stored)
 	if keepErr != nil {
@@ -38,10 +38,31 @@ func (s *session) drain(ctx context.Context) error {
 		return s.listTrouble(err)
 	}
 	s.unreadable = false
-	if s.d.full.Load() {
-		s.left, s.used = map[string]int{}, map[string]int{} // what stays for want of room is asked for again
+	if s.asksAgain() {
+		s.left, s.used = map[string]int{}, map[string]int{}
 	}
 	return nil
+}
+
+// doubtTries is how many polls in a row look again at what could not be kept or
+// deleted; after that it is looked at with every full sweep.
+const doubtTries = 5
+
+// asksAgain says whether what stays in the modem is read again at the next poll:
+// for want of room on the disk, or because the modem was not to be believed.
+func (s *session) asksAgain() bool {
+	if !s.doubtful {
+		s.doubts = 0
+		return s.d.full.Load()
+	}
+	s.doubts++
+	return s.doubts <= doubtTries
+}
+
+// doubt notes that a slot could not be emptied by what the modem said of it.
+func (s *session) doubt(code string, err error) {
+	s.doubtful = true
+	s.fault(code, err)
 }
 
 // keepAll commits what was listed and returns the rows, 0 for what is to stay in
@@ -54,7 +75,7 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 			continue // a person's own draft on the SIM
 		}
 		if *st = s.whole(ctx, *st); truncated(*st) && !s.full {
-			s.fault("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
+			s.doubt("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
 			continue
 		}
 		row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)
@@ -75,11 +96,11 @@ func (s *session) remove(ctx context.Context, st modem.Stored, row int64) (gone 
 	}
 	now, err := s.m.Read(ctx, st.Memory, st.Index)
 	if err == nil && now.PDU != st.PDU && !s.full {
-		s.fault("slot-changed", fmt.Errorf("slot %d of %s shows another message than before; it is left in the modem and read again later", st.Index, st.Memory))
+		s.doubt("slot-changed", fmt.Errorf("slot %d of %s shows another message than before; it is left in the modem and read again later", st.Index, st.Memory))
 		return false, nil
 	}
 	if err := s.m.Delete(ctx, st.Memory, st.Index); err != nil {
-		s.fault("not-deleted", err)
+		s.doubt("not-deleted", err)
 		return false, s.m.Err()
 	}
 	return true, s.storeResult(s.d.store.Deleted(s.d.now(), row))

@@ -44,6 +44,8 @@ type session struct {
 	listDue    bool     // a sweep is wanted now
 	hints      []string // memories it is about; none: all of them
 	unreadable bool
+	doubtful   bool // something stayed in the modem that should not have
+	doubts     int  // sweeps in a row of which that is so
 	full       bool
 	paused     time.Time // nothing is sent before
 	pausedFor  api.ConditionCode

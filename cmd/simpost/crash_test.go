@@ -23,7 +23,7 @@ import (
 // sent twice unless it is marked possible_duplicate.
 
 // crashLimit ends a test whose daemon does not get on.
-const crashLimit = 5 * time.Minute
+const crashLimit = 3 * time.Minute
 
 // victim is a daemon in a process of its own, on an emulated modem's pty. The
 // emulator lives in the test, so the network outlives every kill.
