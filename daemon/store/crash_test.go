@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
 		commitUntilKilled(path)
 	}
+	if path := os.Getenv(diskEnv); path != "" {
+		commitUntilBroken(path)
+	}
 	os.Exit(m.Run())
 }
 

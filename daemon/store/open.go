@@ -19,7 +19,6 @@ const (
 	readers       = 3 // connections of the read-only pool
 	busyTimeout   = 5 * time.Second
 	pageSize      = 1024    // octets: a change writes whole pages, and rows are short
-	checkpoint    = 4000    // pages in the write-ahead log before they go to their places
 	cachedQueries = 128     // prepared statements kept by a connection
 	readerCache   = 512     // KiB of pages a reader keeps
 	walLimit      = 4 << 20 // octets the write-ahead log keeps after a burst
@@ -31,14 +30,15 @@ type Store struct {
 	// Retention is for how long things are kept. Set it before Start.
 	Retention Retention
 
-	path   string
-	lock   *os.File // flock on FILE.lock: one daemon a database
-	wdb    *sql.DB
-	conn   *sql.Conn // the one connection that writes; used by the leader of w only
-	rdb    *sql.DB
-	w      writer
-	mark   mark // used by the leader of w, and before and after it
-	forgot bool // the write-ahead log still has what was forgotten; the leader's
+	path         string
+	lock         *os.File // flock on FILE.lock: one daemon a database
+	wdb          *sql.DB
+	conn         *sql.Conn // the one connection that writes; used by the leader of w only
+	rdb          *sql.DB
+	w            writer
+	mark         mark // used by the leader of w, and before and after it
+	checkpointAt int  // frames; a test's are fewer
+	forgot       bool // the write-ahead log still has what was forgotten; the leader's
 
 	mu          sync.Mutex // guards what follows
 	changed     chan struct{}
@@ -58,7 +58,7 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	s := &Store{path: path, changed: make(chan struct{}), broken: make(chan struct{})}
+	s := &Store{path: path, checkpointAt: checkpointAt, changed: make(chan struct{}), broken: make(chan struct{})}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -107,11 +107,14 @@ func (s *Store) connect() error {
 		return err
 	}
 	// In memory is where SQLite keeps what a savepoint may have to undo: in a file it is a dozen writes a message.
-	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON`, walLimit, checkpoint)); err != nil {
+	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON`, walLimit)); err != nil {
 		return storageError("open "+s.path, err)
 	}
 	if err := migrate(s.conn, migrations); err != nil {
 		return err
+	}
+	if _ = s.emptyLog(); s.Err() != nil { // a full disk or a foreign reader puts it off
+		return s.Err()
 	}
 	s.rdb = connectTo(dsn(s.path, "ro"))
 	s.rdb.SetMaxOpenConns(readers)
@@ -150,6 +153,14 @@ func (s *Store) load() error {
 
 // Close ends the store; no method may be running or called after.
 func (s *Store) Close() error {
+	if s.Err() != nil {
+		return s.abandon()
+	}
+	if s.counts != nil { // it was open: SQLite would do this itself, and ignore a failure
+		if _ = s.emptyLog(); s.Err() != nil {
+			return errors.Join(s.Err(), s.abandon())
+		}
+	}
 	errs := []error{s.leave()}
 	if s.rdb != nil {
 		errs = append(errs, s.rdb.Close())
@@ -168,6 +179,11 @@ func (s *Store) Close() error {
 	}
 	return nil
 }
+
+// abandon leaves a broken database as it is: SQLite would sync the files once more
+// when it closes them, and an fsync that failed is never tried again. The files
+// stay open until the process ends, which is what is to happen now.
+func (s *Store) abandon() error { return s.lock.Close() }
 
 // checkPragmas refuses a connection on which a COMMIT is not durable.
 func checkPragmas(conn *sql.Conn) error {

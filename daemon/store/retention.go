@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -122,15 +121,4 @@ func (t *tx) gap(after int64) (e api.Event, ok bool, err error) {
 	}
 	detail := fmt.Sprintf("the events %d to %d are not kept any more", after+1, first-1)
 	return api.Event{Seq: first - 1, At: fromMilli(at), Type: api.EventGap, Detail: detail}, true, err
-}
-
-// emptyLog gives the old pages of the write-ahead log up. It does not wait for a
-// reader that still needs them; the next commit tries again.
-func (s *Store) emptyLog() {
-	var busy, frames, moved int
-	err := errors.Join(
-		s.exec(`PRAGMA busy_timeout = 0`),
-		s.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved),
-		s.exec(fmt.Sprintf(`PRAGMA busy_timeout = %d`, busyTimeout.Milliseconds())))
-	s.forgot = s.judge(err) != nil || busy != 0
 }

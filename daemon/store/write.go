@@ -114,9 +114,7 @@ func (s *Store) commit(batch []*operation) error {
 	for _, op := range batch {
 		s.forgot = s.forgot || op.tx.forgot
 	}
-	if s.forgot {
-		s.emptyLog()
-	}
+	_ = s.tend() // what was committed is; a failure has ended the store
 	return nil
 }
 
