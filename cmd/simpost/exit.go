@@ -14,7 +14,7 @@ import (
 // The exit statuses.
 const (
 	exitOK      = 0
-	exitFailed  = 1 // refused or failed
+	exitFailed  = 1 // refused or failed, or not done when the waiting ended
 	exitUsage   = 2 // the command line is wrong
 	exitUnknown = 3 // it may have happened: do not repeat it blindly
 )
@@ -23,6 +23,7 @@ const (
 // more: what there is to say has been printed.
 type exitError struct {
 	status int
+	code   api.Code // "" for the one that goes with the status
 	err    error
 	hint   string
 }
@@ -43,7 +44,12 @@ func usagef(format string, args ...any) error {
 
 // hinted adds the remedy to err.
 func hinted(err error, format string, args ...any) error {
-	return &exitError{status: status(err), err: err, hint: fmt.Sprintf(format, args...)}
+	e := &exitError{status: status(err), err: err, hint: fmt.Sprintf(format, args...)}
+	var inner *exitError
+	if errors.As(err, &inner) {
+		e.code = inner.code
+	}
+	return e
 }
 
 // status is the exit status of err.
@@ -92,9 +98,15 @@ func complain(w io.Writer, err error, asJSON bool) {
 const (
 	codeUsage  api.Code = "usage"
 	codeFailed api.Code = "failed"
+	// The waiting ended while the message was certainly not sent: it still will be.
+	codeNotSentYet api.Code = "not-sent-yet"
 )
 
 func ownCode(err error) api.Code {
+	var exit *exitError
+	if errors.As(err, &exit) && exit.code != "" {
+		return exit.code
+	}
 	switch status(err) {
 	case exitUsage:
 		return codeUsage

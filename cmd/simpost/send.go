@@ -38,8 +38,11 @@ func (a *app) send() *cobra.Command {
 		Long: `Send a text, given as an argument or on standard input, to one or more numbers.
 
 The daemon has the message on its disk when this returns. What happens then shows
-in "simpost show ID", or here with --wait. Exit status 3 means that nobody can say
-yet whether it was sent: do not send it again without the same --key.`,
+in "simpost show ID", or here with --wait. With --wait the exit status is 0 if it was
+sent or delivered; 1 if it failed, or was not sent yet when the time was over (it says
+so: the message stays queued and is still sent, unless "simpost cancel ID" takes it
+back); 3 if nobody can say yet whether it was sent. Whatever the status, a repeat with
+the same --key never sends twice.`,
 		Example: `  simpost send --to +4790000001 "The freezer is warm: -4 °C"
   uptime | simpost send --to +4790000001 --wait=delivered --timeout 2m`,
 		Args: oneText,

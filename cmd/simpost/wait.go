@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"simpost/daemon/api"
@@ -147,22 +148,54 @@ func (w *waiter) result(ctx context.Context, messages []api.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, resultLimit)
 	defer cancel()
 	worst := exitOK
+	var waiting []api.Message
 	for i := range messages {
+		s := exitUnknown // what the daemon can't be asked now, it may have sent meanwhile
 		if m, err := w.c.Get(ctx, messages[i].ID); err == nil {
 			messages[i] = m
+			s = outcome(m, w.goal)
 		}
-		if s := outcome(messages[i], w.goal); s == exitUnknown || worst == exitOK {
+		if s == exitUnknown || worst == exitOK {
 			worst = s
+		}
+		if unsent(messages[i]) {
+			waiting = append(waiting, messages[i])
 		}
 	}
 	if err := w.print(messages); err != nil {
 		return err
 	}
-	if worst == exitUnknown {
+	switch {
+	case worst == exitUnknown:
 		return hinted(&exitError{status: exitUnknown, err: errors.New("the outcome is not known yet: do not send it again")},
 			"%s tells what becomes of it", w.app.commandLine("show", messages[0].ID))
+	case len(waiting) > 0:
+		return hinted(&exitError{status: exitFailed, code: codeNotSentYet, err: errors.New(notSentYet(waiting))},
+			"%s takes it back", w.app.commandLine("cancel", waiting[0].ID))
 	}
 	return &exitError{status: worst}
+}
+
+// notSentYet is the sentence about messages that certainly have not left.
+func notSentYet(waiting []api.Message) string {
+	m := waiting[0]
+	why := because(m)
+	if m.State == api.Scheduled && m.NotBefore != nil {
+		why = ": it is for " + m.NotBefore.Local().Format("2006-01-02 15:04:05")
+	}
+	if more := len(waiting) - 1; more > 0 {
+		return fmt.Sprintf("message %s and %d more are not sent yet%s; they stay with the daemon, which sends them when it can", m.ID, more, why)
+	}
+	return fmt.Sprintf("message %s is not sent yet%s; it stays with the daemon, which sends it when it can", m.ID, why)
+}
+
+// unsent says that no octet of m can have reached the network. A message that is
+// queued to be repeated is another matter.
+func unsent(m api.Message) bool {
+	if m.State != api.Queued && m.State != api.Scheduled || m.PossibleDuplicate {
+		return false
+	}
+	return !slices.ContainsFunc(m.Attempts, func(t api.Attempt) bool { return t.State != api.Failed })
 }
 
 // resultLimit bounds the last look at the messages, after the waiting.
@@ -197,6 +230,9 @@ func outcome(m api.Message, goal api.State) int {
 			return exitOK
 		}
 	case api.Failed, api.Expired, api.Cancelled:
+		return exitFailed
+	}
+	if unsent(m) {
 		return exitFailed
 	}
 	return exitUnknown
