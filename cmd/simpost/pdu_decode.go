@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +39,7 @@ prints it: with the service centre's number before it, or without.`,
 			}
 			r, err := readPDU(digits, direction, bare)
 			if err != nil {
-				return fmt.Errorf("this is no PDU: %w", err)
+				return noPDU(digits, err)
 			}
 			d := describe(r)
 			if a.json {
@@ -72,6 +74,22 @@ func (a *app) hexInput(args []string) (string, error) {
 		s = s[2:]
 	}
 	return s, nil
+}
+
+// noPDU is why digits could not be read: what is wrong with the digits themselves
+// says more than where reading them stopped.
+func noPDU(digits string, err error) error {
+	stranger := strings.IndexFunc(digits, func(r rune) bool { return !unicode.Is(unicode.ASCII_Hex_Digit, r) })
+	switch {
+	case digits == "":
+		return errors.New("this is no PDU: there is nothing to read; a PDU is written in hexadecimal digits")
+	case stranger >= 0:
+		r, _ := utf8.DecodeRuneInString(digits[stranger:])
+		return fmt.Errorf("this is no PDU: character %d, %q, is no hexadecimal digit", utf8.RuneCountInString(digits[:stranger])+1, r)
+	case len(digits)%2 == 1:
+		return fmt.Errorf("this is no PDU: %s, and an octet has two", plural(len(digits), "hexadecimal digit"))
+	}
+	return fmt.Errorf("this is no PDU: %w", err)
 }
 
 // reading is one way to read a PDU.
