@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -14,19 +13,20 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"simpost/configs"
 	"simpost/daemon/api"
 	"simpost/daemon/store"
 )
 
 // benchAPI serves the real API on a real socket, as the daemon does.
-func benchAPI(b *testing.B) (*server, string) {
+func benchAPI(b *testing.B, g *guard) (*server, string) {
 	b.Helper()
 	st, err := store.Open(filepath.Join(b.TempDir(), "simpost.db"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	s := newAPI(apiDeps{
-		Store: st, Log: slog.New(slog.DiscardHandler), Modems: func() []api.Modem { return nil }, Wake: func() {},
+		Store: st, Guard: g, Log: slog.New(slog.DiscardHandler), Modems: func() []api.Modem { return nil }, Wake: func() {},
 		Started: time.Now(), Door: testDoor(uint32(os.Getuid()), uint32(os.Getgid())),
 	})
 	path := filepath.Join(b.TempDir(), "s")
@@ -50,11 +50,18 @@ func benchAPI(b *testing.B) (*server, string) {
 }
 
 // BenchmarkAccept is one durable message a time from every client, over the
-// socket, the clients' own work included. A number's operation is a message.
+// socket, the clients' own work included. A number's operation is a message. The
+// last line is what the guard's rules and budgets add.
 func BenchmarkAccept(b *testing.B) {
-	for _, clients := range []int{1, 8, 64} {
-		b.Run(fmt.Sprintf("%dclients", clients), func(b *testing.B) {
-			_, path := benchAPI(b)
+	on := newGuard(configs.Guard{PartsPerRecipientHour: 1e9, PartsPerDay: 1e9})
+	on.seen("office", "242010000000001")
+	for _, c := range []struct {
+		name    string
+		clients int
+		guard   *guard
+	}{{"1clients", 1, nil}, {"8clients", 8, nil}, {"64clients", 64, nil}, {"64guarded", 64, on}} {
+		b.Run(c.name, func(b *testing.B) {
+			_, path := benchAPI(b, c.guard)
 			text := "the heating in the north wing has failed"
 			work := make(chan struct{}, b.N)
 			for range b.N {
@@ -64,12 +71,12 @@ func BenchmarkAccept(b *testing.B) {
 			var group sync.WaitGroup
 			start, busy := time.Now(), cpuTime(b)
 			b.ResetTimer()
-			for range clients {
+			for range c.clients {
 				group.Go(func() {
-					c := api.Client{Socket: path}
-					defer c.Close()
+					client := api.Client{Socket: path}
+					defer client.Close()
 					for range work {
-						if _, _, err := c.Send(b.Context(), api.SendRequest{To: api.Recipients{"+4790000001"}, Text: &text}, ""); err != nil {
+						if _, _, err := client.Send(b.Context(), api.SendRequest{To: api.Recipients{"+4790000001"}, Text: &text}, ""); err != nil {
 							b.Error(err)
 							return
 						}
@@ -96,7 +103,7 @@ func cpuTime(b *testing.B) time.Duration {
 // BenchmarkHandler is the share of it that is not the store's: decoding,
 // checking, composing and refusing, without a socket.
 func BenchmarkHandler(b *testing.B) {
-	s, _ := benchAPI(b)
+	s, _ := benchAPI(b, nil)
 	const body = `{"to":"+4790000001","text":"the heating in the north wing has failed","expires":"2001-01-01T00:00:00Z"}`
 	ctx := context.WithValue(b.Context(), connKey{}, &conn{peer: peer{Known: true}})
 	b.ReportAllocs()

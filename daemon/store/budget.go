@@ -88,24 +88,44 @@ func (t *tx) spendOnRecipients(limit int, msgs []NewMessage) error {
 		parts[numberKey(msgs[i].To)] += len(msgs[i].Parts)
 	}
 	over := map[string]int{}
-	starts := t.now - t.now%budgetSlice.Milliseconds()
-	since := starts - budgetHour.Milliseconds()
 	for key, n := range parts {
-		var before int
-		if err := t.row(`SELECT coalesce(sum(parts), 0) FROM budget WHERE key = ? AND starts >= ? AND starts <= ?`, toKey+key, since, starts).Scan(&before); err != nil {
+		debited, err := t.debit(toKey+key, n, limit)
+		if err != nil {
 			return err
 		}
-		if before+n > limit {
-			over[key] = before
+		if debited {
 			continue
 		}
-		_, err := t.exec(`INSERT INTO budget (key, starts, ends, parts) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET parts = parts + excluded.parts`,
-			toKey+key, starts, starts+(budgetHour+budgetSlice).Milliseconds(), n)
-		if err != nil {
+		if over[key], err = t.lastHour(toKey + key); err != nil {
 			return err
 		}
 	}
 	return overHour(limit, msgs, over)
+}
+
+// hour is the first and the last slice that count now.
+func (t *tx) hour() (first, last int64) {
+	last = t.now - t.now%budgetSlice.Milliseconds()
+	return last - budgetHour.Milliseconds(), last
+}
+
+// debit adds n parts to the slice of now, unless that makes the hour's sum larger
+// than limit. It is one statement because every accepted message waits for it.
+func (t *tx) debit(key string, n, limit int) (bool, error) {
+	before, err := t.lastHour(key)
+	if err != nil || before+n > limit {
+		return false, err
+	}
+	_, last := t.hour()
+	_, err = t.exec(`INSERT INTO budget (key, starts, ends, parts) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET parts = parts + excluded.parts`,
+		key, last, last+(budgetHour+budgetSlice).Milliseconds(), n)
+	return err == nil, err
+}
+
+func (t *tx) lastHour(key string) (parts int, err error) {
+	first, last := t.hour()
+	err = t.row(`SELECT coalesce(sum(parts), 0) FROM budget WHERE key = ? AND starts BETWEEN ? AND ?`, key, first, last).Scan(&parts)
+	return parts, err
 }
 
 // overHour is the refusal of every message to one of the recipients in over; nil if none is.
@@ -131,6 +151,13 @@ func (t *tx) spendOfDay(now time.Time, limit int, msgs []NewMessage) (alarm bool
 		n += len(msgs[i].Parts)
 	}
 	starts, ends := dayOf(now)
+	// Nearly always the day has begun and its alarm is far off, or over: that takes
+	// one statement without an answer.
+	changed, err := t.change(`UPDATE budget SET parts = parts + ?1 WHERE key = ?2 AND starts = ?3 AND parts + ?1 <= ?4 AND (alarmed OR parts + ?1 < ?5)`,
+		n, dayKey, starts.UnixMilli(), limit, limit*alarmAt/100)
+	if err != nil || changed > 0 {
+		return false, err
+	}
 	var after int
 	var alarmed bool
 	err = t.row(`INSERT INTO budget (key, starts, ends, parts) VALUES (?, ?, ?, ?)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -284,5 +285,30 @@ func TestCards(t *testing.T) {
 	cards := must[map[string]string](t)(s.Cards())
 	if len(cards) != 2 || cards["office"] != "242010000000001" || cards["spare"] != "" {
 		t.Errorf("got %v", cards)
+	}
+}
+
+// BenchmarkEnqueueWithin is BenchmarkEnqueue's 64 callers with a budget: what the
+// guard costs where every message waits for the one before.
+func BenchmarkEnqueueWithin(b *testing.B) {
+	for name, budget := range map[string]Budget{"none": {}, "hour": {RecipientHour: 1e9}, "both": {RecipientHour: 1e9, Day: 1e9}} {
+		b.Run(name, func(b *testing.B) {
+			s := open(b)
+			var n atomic.Int64
+			var all sync.WaitGroup
+			b.ResetTimer()
+			for range 64 {
+				all.Go(func() {
+					for n.Add(1) <= int64(b.N) {
+						if _, err := s.EnqueueWithin(t0, nil, []NewMessage{text(1)}, budget); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+		})
 	}
 }
