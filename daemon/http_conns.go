@@ -9,8 +9,9 @@ import (
 
 // connTable knows the open connections and keeps them under a limit, so that
 // clients that connect and hang cost nobody else anything: above the limit the
-// connection that has waited the longest without a request at work is closed.
-// Safe for concurrent use.
+// connection that has waited the longest without a request at work is closed. One
+// that has made requests before is taken for younger than it is: those that only
+// ever waited go sooner. Safe for concurrent use.
 type connTable struct {
 	max int
 
@@ -23,6 +24,7 @@ type connTable struct {
 type conn struct {
 	peer  peer
 	work  bool   // a handler is at it
+	asked bool   // it has made a request
 	since uint64 // on the table's clock, of the last change
 }
 
@@ -54,14 +56,25 @@ func (t *connTable) enter(nc net.Conn, c *conn) net.Conn {
 	if len(t.conns) <= t.max {
 		return nil
 	}
-	oldest := nc
+	out, oldest := nc, t.age(c)
 	for other, o := range t.conns {
-		if !o.work && o.since < t.conns[oldest].since {
-			oldest = other
+		if age := t.age(o); !o.work && age < oldest {
+			out, oldest = other, age
 		}
 	}
-	delete(t.conns, oldest)
-	return oldest
+	delete(t.conns, out)
+	return out
+}
+
+// askedTurns is for how many turnovers of the whole table a request is worth.
+const askedTurns = 4
+
+// age is on the table's clock; the lowest goes first.
+func (t *connTable) age(c *conn) uint64 {
+	if c.asked {
+		return c.since + askedTurns*uint64(t.max)
+	}
+	return c.since
 }
 
 // note is http.Server.ConnState.
@@ -88,7 +101,7 @@ func (t *connTable) mark(c *conn, work bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.clock++
-	c.work, c.since = work, t.clock
+	c.work, c.asked, c.since = work, true, t.clock
 }
 
 // peerFrom is who a request is from.

@@ -350,6 +350,33 @@ func TestWorkIsNotInterrupted(t *testing.T) {
 	}
 }
 
+// Those that only ever waited make room sooner than one that asks now and then,
+// but nobody holds a place for ever by having asked once.
+func TestWhoMakesRoom(t *testing.T) {
+	tab := newConnTable(4)
+	pipe := func() net.Conn { c, _ := net.Pipe(); return c }
+	healthy, c := pipe(), &conn{}
+	tab.enter(healthy, c)
+	tab.atWork(context.WithValue(t.Context(), connKey{}, c))()
+	for range 3 {
+		tab.enter(pipe(), &conn{})
+	}
+	for i := range 2 * askedTurns * 4 {
+		out := tab.enter(pipe(), &conn{})
+		if out == nil {
+			t.Fatal("nobody made room")
+		}
+		if out != healthy {
+			continue
+		}
+		if i < askedTurns*4-4 {
+			t.Errorf("the one that asked went after %d", i)
+		}
+		return
+	}
+	t.Error("the one that asked once stays for ever")
+}
+
 // A client that leaves in the middle is no fault and is not logged as one.
 func TestClientThatLeavesIsNoNews(t *testing.T) {
 	a := newTestAPI(t)
