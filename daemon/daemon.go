@@ -45,15 +45,16 @@ type Daemon struct {
 	version string
 	started time.Time
 
-	clock *clock
-	store *store.Store
-	queue *queue
-	board *board
-	desks desks
-	guard *guard
-	pulse pulse
-	full  atomic.Bool   // the disk
-	poke  chan struct{} // wakes the housekeeper; capacity 1
+	clock  *clock
+	store  *store.Store
+	queue  *queue
+	board  *board
+	desks  desks
+	guard  *guard
+	pulse  pulse
+	full   atomic.Bool                // the disk
+	damage atomic.Pointer[api.Reason] // found in the database file
+	poke   chan struct{}              // wakes the housekeeper; capacity 1
 }
 
 // New makes a daemon. It touches nothing before Run.
@@ -137,13 +138,16 @@ func (d *Daemon) work(ctx context.Context) error {
 	task("api", func(ctx context.Context) error { return web.serve(ctx, ln) })
 	task("housekeeper", d.housekeeper)
 	task("database", d.watchStore)
+	task("check", d.checkDatabase)
 	for _, mc := range d.cfg.Modems {
 		task("modem "+mc.Name, func(ctx context.Context) error { return d.supervise(ctx, mc) })
 	}
 	if d.Serving != nil {
 		d.Serving()
 	}
-	return g.Wait()
+	done := make(chan error, 1)
+	go func() { done <- g.Wait() }()
+	return finish(done, d.store)
 }
 
 // watchStore ends the daemon when the database is broken: after a failed fsync

@@ -57,7 +57,7 @@ func (d *Daemon) rest(ctx context.Context, changed <-chan struct{}) bool {
 }
 
 func (d *Daemon) nextRound(now time.Time) time.Duration {
-	if d.trouble() != nil {
+	if d.full.Load() {
 		return diskProbe
 	}
 	at, ok, err := d.store.NextHousekeeping(now)
@@ -151,5 +151,5 @@ func (d *Daemon) trouble() *api.Reason {
 	if d.full.Load() {
 		return &api.Reason{Code: string(api.CodeDiskFull), Message: conditionWords[api.CondDiskFull].sentence}
 	}
-	return nil
+	return d.damage.Load()
 }

@@ -112,7 +112,7 @@ func (s *server) readyz(context.Context, *struct{}) (*answer[health], error) {
 
 // notReady says why nothing can be sent now, nil if it can.
 func (s *server) notReady(all []api.Modem) *api.Error {
-	if r := s.Trouble(); r != nil {
+	if r := s.Trouble(); r != nil && r.Code == string(api.CodeDiskFull) { // a damaged database still sends
 		return api.Errorf(api.CodeNotReady, "%s", r.Message)
 	}
 	if slices.ContainsFunc(all, func(m api.Modem) bool { return m.CanSend }) {

@@ -45,5 +45,5 @@ const (
 	EventDaemonStarted EventType = "daemon.started"
 	EventRestored      EventType = "daemon.restored" // the database is a copy: numbers jump, and what was open is held
 	EventGap           EventType = "events.gap"      // the events up to this one's number are not kept any more
-	EventGuardAlarm    EventType = "guard.alarm" // most of a day's budget is used up; once a day
+	EventGuardAlarm    EventType = "guard.alarm"     // most of a day's budget is used up; once a day
 )

@@ -100,6 +100,9 @@ func (s *Store) connect() error {
 	var err error
 	s.wdb = connectTo(dsn(s.path, "rw"))
 	s.wdb.SetMaxOpenConns(1)
+	s.rdb = connectTo(dsn(s.path, "ro"))
+	s.rdb.SetMaxOpenConns(readers)
+	s.rdb.SetMaxIdleConns(readers)
 	if s.conn, err = s.wdb.Conn(ctx); err != nil {
 		return storageError("open "+s.path, err)
 	}
@@ -116,9 +119,6 @@ func (s *Store) connect() error {
 	if _ = s.emptyLog(); s.Err() != nil { // a full disk or a foreign reader puts it off
 		return s.Err()
 	}
-	s.rdb = connectTo(dsn(s.path, "ro"))
-	s.rdb.SetMaxOpenConns(readers)
-	s.rdb.SetMaxIdleConns(readers)
 	return nil
 }
 
@@ -182,8 +182,11 @@ func (s *Store) Close() error {
 
 // abandon leaves a broken database as it is: SQLite would sync the files once more
 // when it closes them, and an fsync that failed is never tried again. The files
-// stay open until the process ends, which is what is to happen now.
-func (s *Store) abandon() error { return s.lock.Close() }
+// stay open until the process ends, which is what is to happen now: the writer's
+// connection is in use as far as database/sql knows, and outlives its pool.
+func (s *Store) abandon() error {
+	return errors.Join(s.rdb.Close(), s.wdb.Close(), s.lock.Close())
+}
 
 // checkPragmas refuses a connection on which a COMMIT is not durable.
 func checkPragmas(conn *sql.Conn) error {
