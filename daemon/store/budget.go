@@ -87,20 +87,17 @@ func (t *tx) spendOnRecipients(limit int, msgs []NewMessage) error {
 	for i := range msgs {
 		parts[numberKey(msgs[i].To)] += len(msgs[i].Parts)
 	}
-	over := map[string]int{}
+	over := map[string]string{}
 	for key, n := range parts {
-		debited, err := t.debit(toKey+key, n, limit)
+		before, err := t.debit(toKey+key, n, limit)
 		if err != nil {
 			return err
 		}
-		if debited {
-			continue
-		}
-		if over[key], err = t.lastHour(toKey + key); err != nil {
-			return err
+		if before+n > limit {
+			over[key] = fmt.Sprintf("it would be %d parts to this number within an hour, %d of them accepted before, and the limit is %d", before+n, before, limit)
 		}
 	}
-	return overHour(limit, msgs, over)
+	return overHour(msgs, over)
 }
 
 // hour is the first and the last slice that count now.
@@ -109,35 +106,29 @@ func (t *tx) hour() (first, last int64) {
 	return last - budgetHour.Milliseconds(), last
 }
 
-// debit adds n parts to the slice of now, unless that makes the hour's sum larger
-// than limit. It is one statement because every accepted message waits for it.
-func (t *tx) debit(key string, n, limit int) (bool, error) {
-	before, err := t.lastHour(key)
+// debit adds n parts to the slice of now, unless the hour would then have more
+// than limit, and returns what the hour had before.
+func (t *tx) debit(key string, n, limit int) (before int, err error) {
+	first, last := t.hour()
+	err = t.row(`SELECT coalesce(sum(parts), 0) FROM budget WHERE key = ? AND starts BETWEEN ? AND ?`, key, first, last).Scan(&before)
 	if err != nil || before+n > limit {
-		return false, err
+		return before, err
 	}
-	_, last := t.hour()
 	_, err = t.exec(`INSERT INTO budget (key, starts, ends, parts) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET parts = parts + excluded.parts`,
 		key, last, last+(budgetHour+budgetSlice).Milliseconds(), n)
-	return err == nil, err
+	return before, err
 }
 
-func (t *tx) lastHour(key string) (parts int, err error) {
-	first, last := t.hour()
-	err = t.row(`SELECT coalesce(sum(parts), 0) FROM budget WHERE key = ? AND starts BETWEEN ? AND ?`, key, first, last).Scan(&parts)
-	return parts, err
-}
-
-// overHour is the refusal of every message to one of the recipients in over; nil if none is.
-func overHour(limit int, msgs []NewMessage, over map[string]int) error {
+// overHour refuses every message to one of the recipients in over, which says why;
+// nil if there is none.
+func overHour(msgs []NewMessage, over map[string]string) error {
 	if len(over) == 0 {
 		return nil
 	}
 	var wrong []api.FieldError
 	for i := range msgs {
-		if before, ok := over[numberKey(msgs[i].To)]; ok {
-			wrong = append(wrong, api.FieldError{Field: fmt.Sprintf("to[%d]", i), Code: api.CodeGuardRecipientHour, Value: msgs[i].To,
-				Message: fmt.Sprintf("%d parts were accepted for this number in the last hour, and the limit is %d", before, limit)})
+		if why, ok := over[numberKey(msgs[i].To)]; ok {
+			wrong = append(wrong, api.FieldError{Field: fmt.Sprintf("to[%d]", i), Code: api.CodeGuardRecipientHour, Value: msgs[i].To, Message: why})
 		}
 	}
 	e := api.Errorf(api.CodeGuardRecipientHour, "%s", wrong[0].Message)
@@ -167,8 +158,8 @@ func (t *tx) spendOfDay(now time.Time, limit int, msgs []NewMessage) (alarm bool
 		return false, err
 	}
 	if after > limit {
-		return false, api.Errorf(api.CodeGuardDay, "%d parts were accepted today and this needs %d more: the limit is %d a day, and the next day begins at %s",
-			after-n, n, limit, ends.Format(time.RFC3339))
+		return false, api.Errorf(api.CodeGuardDay, "it would be %d parts today, %d of them accepted before, and the limit is %d; the next day begins at %s",
+			after, after-n, limit, ends.Format(time.RFC3339))
 	}
 	if alarmed || after*100 < limit*alarmAt {
 		return false, nil
