@@ -34,6 +34,7 @@ type emulateFlags struct {
 	pin          string
 	record       string
 	trace        bool
+	control      bool
 	listFaults   bool
 	listProfiles bool
 }
@@ -51,11 +52,16 @@ A fault is NAME or NAME:KEY=VALUE,... with the keys after (chances that pass fir
 times (how often it acts; 0 is always), probability, delay, accept (the network takes
 the message all the same) and modem (only the one of this name).
 
-A phone is NUMBER or NUMBER:BEHAVIOUR[:DELAY]; it answers, or is unreachable, rejects,
-is slow, is silent (no report), or replies with what it was sent. Numbers without a
-phone answer.`,
+A phone is NUMBER or NUMBER:BEHAVIOUR[:DELAY]. It takes what it is sent (answer), is
+unreachable (until DELAY has passed), rejects it (reject), takes it after DELAY (slow),
+takes it but no report comes (silent), or sends it back, after DELAY (reply). Numbers
+without a phone take what they are sent.
+
+With --control each line of standard input is a command: "send FROM TO TEXT" is the
+phone FROM writing to the modem that has the number TO.`,
 		Example: `  simpost emulate --modems 2 --profile sim800 --link ./modem%d
-  simpost emulate --fault prompt.late:delay=5s,times=1 --record -`,
+  simpost emulate --fault prompt.late:delay=5s,times=1 --record -
+  echo "send +4790000100 +4790000001 hello" | simpost emulate --control`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runEmulate(cmd.Context(), f) },
 	}
@@ -70,6 +76,7 @@ phone answer.`,
 	flags.IntVar(&f.baud, "baud", 0, "line speed in `bits` per second; 0 is as fast as it goes")
 	flags.StringVar(&f.pin, "pin", "", "the SIM cards ask for this `PIN`")
 	flags.StringVar(&f.record, "record", "", "write every accepted message as a line of JSON to `file` (- is standard output)")
+	flags.BoolVar(&f.control, "control", false, "obey the lines of standard input: send FROM TO TEXT")
 	flags.BoolVar(&f.trace, "trace", false, "print what goes over the lines on standard error")
 	flags.BoolVar(&f.listFaults, "list-faults", false, "list the faults and end")
 	flags.BoolVar(&f.listProfiles, "list-profiles", false, "list the kinds of modem and end")
@@ -202,20 +209,26 @@ func parsePhone(s string) (emulator.PhoneConfig, error) {
 	number, rest, _ := strings.Cut(s, ":")
 	behaviour, delay, _ := strings.Cut(rest, ":")
 	c := emulator.PhoneConfig{Number: number, Behaviour: emulator.Behaviour(behaviour)}
+	takesDelay := c.Behaviour == emulator.Slow || c.Behaviour == emulator.Unreachable
 	known := []emulator.Behaviour{"", emulator.Answer, emulator.Unreachable, emulator.Reject, emulator.Slow, emulator.Silent}
 	switch {
 	case behaviour == "reply":
-		c.Behaviour = emulator.Answer
+		c.Behaviour, takesDelay = emulator.Answer, true
 		c.Reply = func(j emulator.Joined) string { return j.Text }
 	case !slices.Contains(known, c.Behaviour):
 		return c, usagef("--phones %s: a phone answers, or is unreachable, reject, slow, silent or reply, not %q", s, behaviour)
 	}
-	if delay != "" {
-		var err error
-		if c.Delay, err = time.ParseDuration(delay); err != nil {
-			return c, usagef("--phones %s: %q is no delay", s, delay)
-		}
+	if delay == "" {
+		return c, nil
 	}
+	d, err := time.ParseDuration(delay)
+	switch {
+	case err != nil || d <= 0:
+		return c, usagef("--phones %s: %q is no delay; 5s is one", s, delay)
+	case !takesDelay:
+		return c, usagef("--phones %s: only a phone that is slow, unreachable or replies has a delay", s)
+	}
+	c.Delay = d
 	return c, nil
 }
 
@@ -234,6 +247,12 @@ func (a *app) serveModems(ctx context.Context, n *emulator.Network, modems []*em
 	links := a.out
 	if f.record == "-" {
 		links = a.err
+	}
+	if f.control {
+		g.Go(func() error {
+			a.control(ctx, a.in, n, modems)
+			return nil
+		})
 	}
 	for i, m := range modems {
 		link := strings.ReplaceAll(f.link, "%d", strconv.Itoa(i))

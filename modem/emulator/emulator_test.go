@@ -191,6 +191,29 @@ func TestPhoneJoinsAndReplies(t *testing.T) {
 	})
 }
 
+// TestPhoneRepliesLater: the reply leaves Delay after the message is there, and not before.
+func TestPhoneRepliesLater(t *testing.T) {
+	bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
+		m := n.NewModem(Config{})
+		p := n.NewPhone(PhoneConfig{Delay: 5 * time.Second, Reply: func(j Joined) string { return "re: " + j.Text }})
+		h := dial(t, m)
+		h.ok("ATE0", "AT+CNMI=2,1,0,0,0")
+		start := time.Now()
+		got := h.submit(p.Number(), "hello")
+		if len(p.Messages()) != 1 || strings.Contains(got, "+CMTI") {
+			t.Errorf("%d messages on the phone, heard %q", len(p.Messages()), got)
+		}
+		time.Sleep(time.Until(start.Add(5*time.Second - time.Millisecond)))
+		if got := h.settle(); got != "" {
+			t.Errorf("heard %q too early", got)
+		}
+		time.Sleep(2 * time.Millisecond)
+		if got := h.settle(); got != "\r\n+CMTI: \"SM\",1\r\n" {
+			t.Errorf("heard %q", got)
+		}
+	})
+}
+
 func TestLineSpeed(t *testing.T) {
 	bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
 		h := dial(t, n.NewModem(Config{LineSpeed: 9600}))

@@ -27,7 +27,7 @@ const defaultSlow = 30 * time.Second
 type PhoneConfig struct {
 	Number    string
 	Behaviour Behaviour     // default Answer
-	Delay     time.Duration // of Slow (default 30 s); of Unreachable: when it comes back (default never)
+	Delay     time.Duration // of Slow (default 30 s); of Unreachable: when it comes back (default never); of Answer: before the Reply goes
 
 	// Reply, when set, is asked for every whole message; a non-empty answer goes back to the sender. It is called with
 	// the network locked and must not call it.
@@ -217,7 +217,12 @@ func (p *Phone) show(j *Joined) {
 	if p.cfg.Reply == nil {
 		return
 	}
-	if answer := p.cfg.Reply(*j); answer != "" {
+	answer := p.cfg.Reply(*j)
+	switch {
+	case answer == "":
+	case p.cfg.Behaviour == Answer && p.cfg.Delay > 0:
+		p.n.after(p.cfg.Delay, func() { p.send(j.From, answer) })
+	default:
 		p.send(j.From, answer)
 	}
 }

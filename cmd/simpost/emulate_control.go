@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"simpost/modem/emulator"
+)
+
+// maxControlLine bounds a line of --control, so that no text needs more than the
+// 255 parts that a message can have.
+const maxControlLine = 16 << 10
+
+// controlNumber is who may write to a modem: a telephone or a short code.
+var controlNumber = regexp.MustCompile(`^\+?[0-9]{3,15}$`)
+
+// errControl ends the reading of lines that can't be told apart any more.
+var errControl = fmt.Errorf("a line has more than %d KiB: what follows is not read", maxControlLine>>10)
+
+// control obeys the lines of in until it or ctx ends. A wrong one is complained of
+// and changes nothing; the modems stay either way.
+func (a *app) control(ctx context.Context, in io.Reader, n *emulator.Network, modems []*emulator.Modem) {
+	lines, failed := readLines(ctx, in)
+	for {
+		select {
+		case line, more := <-lines:
+			if !more {
+				if err := <-failed; err != nil {
+					fmt.Fprintf(a.err, "simpost: --control: %s\n", clean(err.Error()))
+				}
+				return
+			}
+			if err := obey(line, n, modems); err != nil {
+				fmt.Fprintf(a.err, "simpost: --control: %s\n", clean(err.Error()))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readLines reads in a goroutine of its own, which lives as long as a Read of
+// standard input blocks: until the program ends.
+func readLines(ctx context.Context, in io.Reader) (<-chan string, <-chan error) {
+	lines, failed := make(chan string), make(chan error, 1)
+	go func() {
+		defer close(failed)
+		defer close(lines)
+		s := bufio.NewScanner(in)
+		s.Buffer(nil, maxControlLine)
+		for s.Scan() {
+			select {
+			case lines <- s.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+		err := s.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = errControl
+		}
+		failed <- err
+	}()
+	return lines, failed
+}
+
+// obey does what a line says: send FROM TO TEXT.
+func obey(line string, n *emulator.Network, modems []*emulator.Modem) error {
+	line = strings.TrimSpace(line)
+	if line == "" || strings.HasPrefix(line, "#") {
+		return nil
+	}
+	word, rest, _ := strings.Cut(line, " ")
+	from, rest, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	to, text, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	switch {
+	case word != "send":
+		return fmt.Errorf("no command %q; there is: send FROM TO TEXT", word)
+	case text == "":
+		return errors.New("send FROM TO TEXT needs all three")
+	case !controlNumber.MatchString(from):
+		return fmt.Errorf("%q is no telephone number", from)
+	case !slices.ContainsFunc(modems, func(m *emulator.Modem) bool { return m.Number() == to }):
+		return fmt.Errorf("no modem here has the number %q", to)
+	case !utf8.ValidString(text):
+		return errors.New("the text is not UTF-8")
+	}
+	p := n.Phone(from)
+	if p == nil {
+		p = n.NewPhone(emulator.PhoneConfig{Number: from})
+	}
+	p.Send(to, text)
+	return nil
+}
