@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +29,8 @@ const (
 	sendTries     = 7                      // of one message whose answer was lost: about 16 s in all
 	firstWait     = 250 * time.Millisecond // before the second try; doubled each time
 	longestWait   = 4 * time.Second
-	maxIdleSocket = 64 // connections kept for the next question
+	queueWait     = 10 * time.Millisecond // before a socket is tried again whose queue is full
+	maxIdleSocket = 64                    // connections kept for the next question
 )
 
 // Client talks to the daemon. The zero value talks to DefaultSocket. All its
@@ -333,7 +335,13 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	if c.Dial != nil {
 		return c.Dial(ctx)
 	}
-	return (&net.Dialer{}).DialContext(ctx, "unix", c.socket())
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", c.socket())
+		// EAGAIN: the kernel's queue of the socket is full (connect(2)), for a moment.
+		if !errors.Is(err, syscall.EAGAIN) || !sleep(ctx, queueWait) {
+			return conn, err
+		}
+	}
 }
 
 func (c *Client) socket() string {
