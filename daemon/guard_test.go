@@ -211,9 +211,12 @@ func TestPaceDelays(t *testing.T) {
 	})
 }
 
-// While one SIM waits, the other one sends what any may.
+// While one SIM waits, the other one sends what any may, and of that nothing is
+// said to wait for the first.
 func TestPaceIsOfOneSIM(t *testing.T) {
-	guardWorld(t, emulator.NetworkConfig{}, twoModems(), func(w *world) {
+	modems := twoModems()
+	modems[1].Latency = 2 * time.Second
+	guardWorld(t, emulator.NetworkConfig{}, modems, func(w *world) {
 		w.start()
 		w.condition("a", api.CondReady)
 		w.condition("b", api.CondReady)
@@ -223,10 +226,20 @@ func TestPaceIsOfOneSIM(t *testing.T) {
 			w.send(req)
 		}
 		w.within(time.Minute, "a waits", func() bool { return len(w.left("a")) == 10 })
+		var ids []string
 		for i := range 8 {
-			w.send(text(fmt.Sprintf("+47920000%02d", i), "hello"))
+			ids = append(ids, w.send(text(fmt.Sprintf("+47920000%02d", i), "hello")))
 		}
 		w.within(20*time.Second, "b sends", func() bool { return len(w.left("b")) == 8 })
+		events, err := w.daemon.store.Events(0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if slices.Contains(ids, e.Message) && strings.Contains(e.Detail, "parts_per_minute") {
+				t.Errorf("%s of message %s: %s", e.Type, e.Message, e.Detail)
+			}
+		}
 		w.within(3*time.Minute, "a goes on", func() bool { return len(w.left("a")) == 12 })
 		checkPace(t, w.left("a"), 10)
 	})

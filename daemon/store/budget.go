@@ -142,18 +142,17 @@ func (t *tx) spendOfDay(now time.Time, limit int, msgs []NewMessage) (alarm bool
 		n += len(msgs[i].Parts)
 	}
 	starts, ends := dayOf(now)
-	// Nearly always the day has begun and its alarm is far off, or over: that takes
-	// one statement without an answer.
+	// Nearly always the day has begun, and its alarm is far off or over: that takes
+	// one statement without an answer. The others are looked at below.
 	changed, err := t.change(`UPDATE budget SET parts = parts + ?1 WHERE key = ?2 AND starts = ?3 AND parts + ?1 <= ?4 AND (alarmed OR parts + ?1 < ?5)`,
 		n, dayKey, starts.UnixMilli(), limit, limit*alarmAt/100)
 	if err != nil || changed > 0 {
 		return false, err
 	}
 	var after int
-	var alarmed bool
 	err = t.row(`INSERT INTO budget (key, starts, ends, parts) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET parts = parts + excluded.parts RETURNING parts, alarmed`,
-		dayKey, starts.UnixMilli(), ends.UnixMilli(), n).Scan(&after, &alarmed)
+		ON CONFLICT DO UPDATE SET parts = parts + excluded.parts RETURNING parts`,
+		dayKey, starts.UnixMilli(), ends.UnixMilli(), n).Scan(&after)
 	if err != nil {
 		return false, err
 	}
@@ -161,7 +160,7 @@ func (t *tx) spendOfDay(now time.Time, limit int, msgs []NewMessage) (alarm bool
 		return false, api.Errorf(api.CodeGuardDay, "it would be %d parts today, %d of them accepted before, and the limit is %d; the next day begins at %s",
 			after, after-n, limit, ends.Format(time.RFC3339))
 	}
-	if alarmed || after*100 < limit*alarmAt {
+	if after*100 < limit*alarmAt { // the day's first request
 		return false, nil
 	}
 	if _, err := t.exec(`UPDATE budget SET alarmed = 1 WHERE key = ? AND starts = ?`, dayKey, starts.UnixMilli()); err != nil {
