@@ -103,16 +103,19 @@ func (a *app) runEmulate(ctx context.Context, f emulateFlags) error {
 	}
 	n := emulator.NewNetwork(emulator.NetworkConfig{Latency: f.latency, Seed: f.seed})
 	defer n.Close()
+	modems, err := a.newModems(n, f)
+	if err != nil {
+		return err
+	}
 	for _, p := range f.phones {
 		c, err := parsePhone(p)
 		if err != nil {
 			return err
 		}
+		if hasNumber(modems, c.Number) {
+			return usagef("--phones %s: this is the number of a modem", p)
+		}
 		n.NewPhone(c)
-	}
-	modems, err := a.newModems(n, f)
-	if err != nil {
-		return err
 	}
 	return a.serveModems(ctx, n, modems, f)
 }

@@ -87,7 +87,9 @@ func obey(line string, n *emulator.Network, modems []*emulator.Modem) error {
 		return errors.New("send FROM TO TEXT needs all three")
 	case !controlNumber.MatchString(from):
 		return fmt.Errorf("%q is no telephone number", from)
-	case !slices.ContainsFunc(modems, func(m *emulator.Modem) bool { return m.Number() == to }):
+	case hasNumber(modems, from):
+		return fmt.Errorf("%s is the number of a modem", from)
+	case !hasNumber(modems, to):
 		return fmt.Errorf("no modem here has the number %q", to)
 	case !utf8.ValidString(text):
 		return errors.New("the text is not UTF-8")
@@ -98,4 +100,8 @@ func obey(line string, n *emulator.Network, modems []*emulator.Modem) error {
 	}
 	p.Send(to, text)
 	return nil
+}
+
+func hasNumber(modems []*emulator.Modem, number string) bool {
+	return slices.ContainsFunc(modems, func(m *emulator.Modem) bool { return m.Number() == number })
 }
