@@ -5,6 +5,7 @@
 #   make test       everything that must pass
 #   make lint       what of it needs no test run: gofmt, vet, staticcheck
 #   make bench      measure everything once, in three minutes; nothing passes or fails
+#   make bench-peers  beside smstools, gammu-smsd and Kannel, installed if missing, into docs/benchmarks.md
 #   make fuzz       each fuzz target for FUZZTIME (1m)
 #   make install    binary, user, group, unit, udev rules and configuration (as root)
 #   make uninstall  takes them away again, but keeps configuration and messages
@@ -23,7 +24,7 @@ UNITDIR    = $(DESTDIR)/etc/systemd/system
 RULESDIR   = $(DESTDIR)/etc/udev/rules.d
 BINDIR     = $(DESTDIR)$(PREFIX)/bin
 
-.PHONY: all build demo test lint bench fuzz install uninstall clean tools go-tests
+.PHONY: all build demo test lint bench bench-peers fuzz install uninstall clean tools go-tests
 
 all: build
 
@@ -55,6 +56,12 @@ lint: tools
 BENCH ?=
 bench: tools
 	CGO_ENABLED=1 $(GO) run ./test/bench $(BENCH)
+
+# PEERS=-quick takes 8 minutes instead of more than an hour.
+PEERS ?=
+bench-peers: tools
+	test/bench/peers-install
+	CGO_ENABLED=1 $(GO) run ./test/bench -peers -docs docs/benchmarks.md $(PEERS)
 
 # Finding the targets by their name means that none can be forgotten.
 # Go shrinks every interesting input for up to a minute unless told otherwise.

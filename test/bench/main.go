@@ -51,10 +51,15 @@ type bench struct {
 func main() {
 	dir := flag.String("dir", "/var/tmp", "measure on the disk of this `folder`")
 	only := flag.String("only", "", "measure only these, separated by commas: "+phaseNames())
+	var p peersFlags
+	flag.BoolVar(&p.on, "peers", false, "measure simpost beside smstools, gammu-smsd and Kannel instead")
+	flag.BoolVar(&p.quick, "quick", false, "with -peers: everything once, in minutes")
+	flag.StringVar(&p.only, "peer", "", "with -peers: only these programs, separated by commas")
+	flag.StringVar(&p.docs, "docs", "", "with -peers: write the table into this `file`, between its marks")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *dir, *only); err != nil {
+	if err := run(ctx, *dir, *only, p); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
@@ -68,9 +73,7 @@ func phaseNames() string {
 	return strings.Join(names, ", ")
 }
 
-func run(ctx context.Context, dir, only string) error {
-	ctx, cancel := context.WithTimeout(ctx, wholeRun)
-	defer cancel()
+func run(ctx context.Context, dir, only string, p peersFlags) error {
 	tmp, err := os.MkdirTemp(dir, "simpost-bench-")
 	if err != nil {
 		return fmt.Errorf("make a folder to measure in: %w", err)
@@ -80,6 +83,11 @@ func run(ctx context.Context, dir, only string) error {
 	if err := goTool(ctx, os.Stderr, "build", "-trimpath", "-o", b.binary, "simpost/cmd/simpost"); err != nil {
 		return fmt.Errorf("build simpost: %w", err)
 	}
+	if p.on {
+		return runPeers(ctx, b, p)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wholeRun)
+	defer cancel()
 	start := time.Now()
 	fmt.Println(machine(tmp))
 	for _, p := range phases {
