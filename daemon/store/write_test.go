@@ -207,6 +207,7 @@ func damage(t *testing.T, path string, mark []byte) {
 // TestIdleWritesNothing: what the daemon calls again and again leaves the file alone.
 func TestIdleWritesNothing(t *testing.T) {
 	s := open(t)
+	s.Retention = Retention{Text: keep, Events: keep}
 	w := newWorld(t, s)
 	ok(t, s.queue(2))
 	w.lost(w.next())
@@ -214,7 +215,7 @@ func TestIdleWritesNothing(t *testing.T) {
 	later := now.Add(time.Hour)
 	ok(t, s.Quarantine(now, w.sim.ID, later))
 	before := w.fileState()
-	for _, step := range []func(time.Time) (int, error){s.Expire, s.NoReports, s.Incomplete, s.ForgetKeys} {
+	for _, step := range []func(time.Time) (int, error){s.Expire, s.NoReports, s.Incomplete, s.ForgetKeys, s.Forget, s.ForgetEvents} {
 		if n := must[int](t)(step(now)); n != 0 {
 			t.Errorf("housekeeping changed %d rows", n)
 		}
