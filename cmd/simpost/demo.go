@@ -237,7 +237,11 @@ func (d *demo) tell(ctx, world context.Context) error {
 	if d.flags.once {
 		return d.ended(ctx, nil)
 	}
-	d.say("demo", "it stays up until Ctrl-C. Try this in another terminal:")
+	where := ""
+	if strings.HasPrefix(program(), ".") {
+		where = ", in this folder"
+	}
+	d.say("demo", "it stays up until Ctrl-C. Try this in another terminal%s:", where)
 	fmt.Fprintf(d.app.out, "\n    %s --socket %s send --to %s \"hello\"\n\n", program(), d.api.Socket, demoPhone)
 	<-ctx.Done()
 	return d.ended(ctx, nil)
