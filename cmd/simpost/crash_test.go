@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -213,22 +212,38 @@ func (v *victim) tell(body string) {
 // settled waits until nothing of what was accepted is open any more.
 func (v *victim) settled() {
 	v.t.Helper()
-	err := v.client.Events(v.ctx, 0, true, func(api.Event) error {
-		status, err := v.client.Status(v.ctx)
-		if err == nil && status.Messages["queued"]+status.Messages["sending"]+status.Messages["unknown"] == 0 {
-			if in, err := v.client.List(v.ctx, api.ListQuery{Direction: api.In, Limit: 200}); err == nil && len(texts(in.Messages)) >= min(len(v.told), 200) {
-				return errSeen
-			}
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for !v.atRest() {
+		select {
+		case <-look.C:
+		case <-v.ctx.Done():
+			v.t.Fatalf("not settled: %s\n%s\n%s", v.openOnes(), strings.Join(v.modem.Transcript(), "\n"), v.log.String())
 		}
-		return nil
-	})
-	if err != errSeen {
-		v.t.Fatalf("not settled: %v\n%s\n%s", err, strings.Join(v.modem.Transcript(), "\n"), v.log.String())
 	}
 }
 
-// errSeen ends a stream of events that has shown what was waited for.
-var errSeen = errors.New("seen")
+func (v *victim) atRest() bool {
+	status, err := v.client.Status(v.ctx)
+	if err != nil || status.Messages["queued"]+status.Messages["sending"] > 0 || status.Messages["unknown"] > 0 && v.openOnes() != "" {
+		return false
+	}
+	in, err := v.client.List(v.ctx, api.ListQuery{Direction: api.In, Limit: 200})
+	return err == nil && len(texts(in.Messages)) >= len(v.told)
+}
+
+// openOnes names what will still change: everything that waits, and what is
+// unknown for the first time. What is unknown twice stays so.
+func (v *victim) openOnes() string {
+	open := ""
+	for _, id := range v.sent {
+		m, err := v.client.Get(v.ctx, id)
+		if err != nil || m.State == api.Queued || m.State == api.Sending || m.State == api.Unknown && !m.PossibleDuplicate {
+			open += fmt.Sprintf("message %s is %s; ", id, m.State)
+		}
+	}
+	return open
+}
 
 // judge holds the network's record against the daemon's word.
 func (v *victim) judge() (flagged int) {
