@@ -4,6 +4,8 @@
 #   make demo       the daemon with two emulated modems, and a message between them
 #   make test       everything that must pass
 #   make lint       what of it needs no test run: gofmt, vet, staticcheck
+#   make faults     what proves the promises: crashes, power cuts, dying modems, mutants; five minutes
+#   make faults-full  the full counts of it, SHARD=i/n of the simulator's
 #   make bench      measure everything once, in three minutes; nothing passes or fails
 #   make bench-peers  beside smstools, gammu-smsd and Kannel, installed if missing, into docs/benchmarks.md
 #   make fuzz       each fuzz target for FUZZTIME (1m)
@@ -51,6 +53,16 @@ lint: tools
 		{ [ -z "$$files" ] || { printf 'simpost: not formatted, run gofmt -w on:\n%s\n' "$$files" >&2; exit 1; }; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+# FAULTS=-only=mutants runs one kind; go run ./test/faults -h lists them.
+FAULTS ?=
+faults: tools
+	CGO_ENABLED=1 $(GO) run ./test/faults $(FAULTS)
+
+# On two cores the simulator's shards of SHARD=1/2 and 2/2 take up to half an hour each.
+SHARD ?=
+faults-full: tools
+	CGO_ENABLED=1 $(GO) run ./test/faults -full -shard=$(SHARD) $(FAULTS)
 
 # BENCH=-only=send measures one thing; go run ./test/bench -h lists them.
 BENCH ?=

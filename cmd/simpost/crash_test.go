@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,9 @@ type victim struct {
 	sent  []string               // ids of what was accepted
 	asked []order                // not known to be accepted yet
 	told  []string               // texts that phones sent to the SIM
+
+	ready                  []time.Duration // from each start to the first answer of the API
+	lost, doubled, flagged int
 }
 
 // order is a message under a key of its own: asking again doubles nothing.
@@ -119,8 +123,10 @@ func (v *victim) start() {
 
 // serving waits until the API answers, or the daemon is dead.
 func (v *victim) serving(dead <-chan struct{}) {
+	began := time.Now()
 	select {
 	case <-v.log.serving:
+		v.ready = append(v.ready, time.Since(began))
 	case <-dead:
 	case <-v.ctx.Done():
 	}
@@ -228,8 +234,8 @@ func (v *victim) atRest() bool {
 	if err != nil || status.Messages["queued"]+status.Messages["sending"] > 0 || status.Messages["unknown"] > 0 && v.openOnes() != "" {
 		return false
 	}
-	in, err := v.client.List(v.ctx, api.ListQuery{Direction: api.In, Limit: 200})
-	return err == nil && len(texts(in.Messages)) >= len(v.told)
+	in, err := v.inbox()
+	return err == nil && len(texts(in)) >= len(v.told)
 }
 
 // openOnes names what will still change: everything that waits, and what is
@@ -260,10 +266,13 @@ func (v *victim) judge() (flagged int) {
 		most, least := v.copies(m)
 		switch {
 		case least == 0 && (m.State == api.Sent || m.State == api.Delivered):
+			v.lost++
 			v.t.Errorf("message %s is %s, and the network never had a part of it", id, m.State)
 		case least == 0 && m.State != api.Unknown:
+			v.lost++
 			v.t.Errorf("message %s is lost: %s", id, m.State)
 		case most > 1 && !m.PossibleDuplicate:
+			v.doubled++
 			v.t.Errorf("message %s was sent %d times and does not say so", id, most)
 		}
 		if m.PossibleDuplicate {
@@ -292,15 +301,32 @@ func (v *victim) copies(m api.Message) (most, least int) {
 
 func (v *victim) judgeInbox() {
 	v.t.Helper()
-	in, err := v.client.List(v.ctx, api.ListQuery{Direction: api.In, Limit: 200})
+	in, err := v.inbox()
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	got := texts(in.Messages)
+	got := texts(in)
 	for _, body := range v.told {
-		if got[body] != 1 {
+		if n := got[body]; n != 1 {
+			v.lost, v.doubled = v.lost+max(1-n, 0), v.doubled+max(n-1, 0)
 			v.t.Errorf("%q was received %d times", body, got[body])
 		}
+	}
+}
+
+// inbox is all that was received.
+func (v *victim) inbox() ([]api.Message, error) {
+	var all []api.Message
+	for q := (api.ListQuery{Direction: api.In, Limit: 200}); ; {
+		page, err := v.client.List(v.ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Messages...)
+		if page.Next == nil {
+			return all, nil
+		}
+		q.After = *page.Next
 	}
 }
 
@@ -327,19 +353,39 @@ func TestKilledAtEveryBoundary(t *testing.T) {
 	v.end()
 }
 
-// kills is how many random kills the everyday test makes.
-const kills = 100
+// kills is how many random kills a test makes.
+func kills() int {
+	if os.Getenv("SIMPOST_FAULTS") == "full" {
+		return 1000
+	}
+	return 100
+}
 
 func TestKilledAtRandom(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
+	if os.Getenv("SIMPOST_SEED") != "" {
+		seed = cutSeed(t)
+	}
 	t.Logf("seed %d", seed)
+	began := time.Now()
 	random := rand.New(rand.NewPCG(seed, 0))
 	v := newVictim(t)
-	for round := range kills {
+	for round := range kills() {
 		lines := 1 + random.IntN(150)
 		v.round(round, func(string) bool { lines--; return lines <= 0 })
 	}
 	v.end()
+	v.row("kill-9", "kill -9 of the program at random moments", kills(), time.Since(began))
+}
+
+// row adds this test's line to the table of `make faults`.
+func (v *victim) row(name, fault string, n int, took time.Duration) {
+	ready := slices.Sorted(slices.Values(v.ready))
+	more := map[string]any{"messages": len(v.sent) + len(v.told), "crashes": n, "flagged": v.flagged}
+	if len(ready) > 0 {
+		more["recover_p50_s"], more["recover_max_s"] = ready[len(ready)/2].Seconds(), ready[len(ready)-1].Seconds()
+	}
+	writeFaultRow(v.t, name, fault, n, v.lost, v.doubled, 0, took, more)
 }
 
 // round runs the daemon until when says that it dies. More work follows until
@@ -371,5 +417,6 @@ func (v *victim) end() {
 	v.serving(nil)
 	v.ask()
 	v.settled()
-	v.t.Logf("%d messages out, %d in, %d flagged as possible duplicates", len(v.sent), len(v.told), v.judge())
+	v.flagged = v.judge()
+	v.t.Logf("%d messages out, %d in, %d flagged as possible duplicates", len(v.sent), len(v.told), v.flagged)
 }

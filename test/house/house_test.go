@@ -44,6 +44,8 @@ var imports = map[string][]string{
 	"daemon":         {"configs", "hw", "modem", "pdu", "daemon/api", "daemon/store"},
 	// It runs the built program, and wires nothing of it.
 	"test/bench": {"daemon/api", "modem/emulator"},
+	// It runs the tests, and wires nothing.
+	"test/faults": {},
 }
 
 // verbs are the files of cmd/simpost that need more than daemon/api, which each

@@ -214,6 +214,11 @@ func (w *world) judge(change func(*account)) {
 		change(&a)
 	}
 	v := judge(a)
+	for name, l := range w.lines {
+		if n := l.strays(); n > 0 {
+			v.wrong = append(v.wrong, fmt.Sprintf("modem %s was given %d ^Z without a PDU", name, n))
+		}
+	}
 	w.found.messages += len(a.out) + len(a.told)
 	w.found.lost += len(v.lost)
 	w.found.doubled += len(v.doubled)

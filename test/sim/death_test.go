@@ -36,11 +36,13 @@ var ways = []way{
 }
 
 const (
-	hangs    = 10 * time.Minute // then somebody cuts the power
-	vanishes = 10 * time.Second
-	babbles  = 30 * time.Second
-	swallows = 2 * time.Second // the modem's own answer, when another one is given for it
-	takes    = 500 * time.Millisecond
+	hangs       = 10 * time.Minute // then somebody cuts the power
+	vanishes    = 10 * time.Second
+	babbles     = 30 * time.Second
+	swallows    = 2 * time.Second // the modem's own answer, when another one is given for it
+	shortestPDU = 10              // digits: less before a ^Z is no PDU of ours
+
+	takes = 500 * time.Millisecond
 )
 
 // arm lets the modem die once, at the next such step.
@@ -62,7 +64,8 @@ func (l *line) disarm() bool {
 }
 
 var (
-	atWrite = map[step]string{stepPrePrompt: "AT+CMGS=", stepMidPDU: "\x1a", stepAfterZ: "\x1a", stepInCMGD: "AT+CMGD="}
+	onlyPDU = regexp.MustCompile("^[0-9A-F]{10,}\x1a?$")
+	atWrite = map[step]string{stepPrePrompt: "AT+CMGS=", stepAfterZ: "\x1a", stepInCMGD: "AT+CMGD="}
 	atRead  = map[step]*regexp.Regexp{
 		stepAtPrompt: regexp.MustCompile(`\n> `),
 		stepBeforeOK: regexp.MustCompile(`\+CMGS: ?\d+\r\n`),
@@ -76,18 +79,24 @@ func (l *line) toModem(b []byte) (out []byte, act bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.heard = nil
+	pdu := onlyPDU.Match(b)
+	if bytes.Contains(b, []byte("\x1a")) && !l.filled && !pdu {
+		l.stray++
+	}
+	l.filled = pdu
 	if l.deaf {
 		return nil, false
 	}
 	if at := bytes.Index(b, []byte("AT+CPIN=")); at >= 0 {
 		l.pins = append(l.pins, string(bytes.TrimSpace(b[at:])))
 	}
+	if l.armed && l.step == stepMidPDU && pdu {
+		l.armed = false
+		return b[:len(b)/2], true
+	}
 	if mark := atWrite[l.step]; l.armed && mark != "" && bytes.Contains(b, []byte(mark)) {
 		l.armed = false
-		switch l.step {
-		case stepMidPDU:
-			return b[:len(b)/2], true
-		case stepAfterZ:
+		if l.step == stepAfterZ {
 			if l.rng.IntN(2) == 0 && l.way.late == 0 { // it died before it looked at what it had been given
 				return bytes.TrimSuffix(b, []byte("\x1a")), true
 			}

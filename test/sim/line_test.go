@@ -31,6 +31,8 @@ type line struct {
 	lateTill time.Time
 	heard    []byte   // since the last write
 	pins     []string // PINs and PUKs that reached the modem
+	filled   bool     // the last write was a PDU
+	stray    int      // ^Z without a PDU before it
 	lose     float64
 	double   float64
 }
@@ -164,7 +166,8 @@ func (p *port) Read(b []byte) (int, error) {
 }
 
 func (p *port) Write(b []byte) (int, error) {
-	if err := p.life.pass(moment{write: true, bytes: b}); err != nil {
+	half := func() { p.inner.Write(bytes.TrimSuffix(b, []byte("\x1a"))) } // it dies all the same if that fails
+	if err := p.life.pass(moment{write: true, bytes: b, half: half}); err != nil {
 		return 0, err
 	}
 	out, act := p.line.toModem(b)

@@ -154,6 +154,7 @@ type life struct {
 
 	mu     sync.Mutex
 	frozen bool
+	half   bool              // dies in the middle of it
 	when   func(moment) bool // dies at this moment; nil: at none
 	dying  chan struct{}     // closed when it does
 	dead   chan struct{}     // closed when its end has been taken down
@@ -287,12 +288,16 @@ type moment struct {
 	write bool   // to a modem, or to a client
 	api   bool   // a client, not a modem
 	bytes []byte // what
+	half  func() // lets a part of it happen, for a death in the middle
 }
 
 // pass is where the daemon can be killed: just before m. It blocks in a dead one.
 func (l *life) pass(m moment) error {
 	l.mu.Lock()
 	if !l.frozen && l.when != nil && l.when(m) {
+		if l.half && m.half != nil {
+			m.half()
+		}
 		l.freezeLocked()
 	}
 	frozen := l.frozen
