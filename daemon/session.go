@@ -108,6 +108,14 @@ func (s *session) begin(ctx context.Context) error {
 // end takes the modem out of the queue. What is unknown waits for its return.
 func (s *session) end() {
 	s.d.queue.leave(s.lane)
+	for _, d := range s.m.Take().Direct {
+		if d.Kind != "CDS" {
+			continue // it was not acknowledged: the network brings it again
+		}
+		if _, err := s.keep(d.PDU, d.Length, d.Kind, -1); err != nil {
+			s.log.Error("a report is lost", "error", err)
+		}
+	}
 	if err := s.d.store.Quarantine(s.d.now(), s.sim.ID, time.Time{}); err != nil {
 		s.log.Error("quarantine not stopped", "error", err)
 	}
