@@ -28,6 +28,24 @@ func TestUnitMatchesTheDefaults(t *testing.T) {
 	}
 }
 
+// adjtimex(2) says whether a time server keeps the clock. @system-service does not
+// hold it, and ProtectClock= refuses it even for reading: the daemon would take
+// no clock for synchronised. Setting the clock takes a capability.
+func TestUnitLetsTheClockBeRead(t *testing.T) {
+	const allow, deny = "\nSystemCallFilter=adjtimex clock_adjtime\n", "\nSystemCallFilter=~@privileged"
+	if at := strings.Index(Unit, allow); at < 0 || at < strings.Index(Unit, deny) {
+		t.Error("the unit does not allow adjtimex after it has refused @privileged")
+	}
+	if strings.Contains(Unit, "\nProtectClock=yes\n") {
+		t.Error("ProtectClock= refuses adjtimex")
+	}
+	for _, line := range []string{"CapabilityBoundingSet=", "AmbientCapabilities="} {
+		if !strings.Contains(Unit, "\n"+line+"\n") {
+			t.Errorf("the unit lacks %q: the clock could be set", line)
+		}
+	}
+}
+
 // mostExposed is the highest `systemd-analyze security` may score, of 10.
 const mostExposed = 1.5
 
