@@ -21,7 +21,7 @@ const (
 	NoPermission Condition = "no-permission" // there, but not for this user
 	PortBusy     Condition = "port-busy"     // another program, or another simpost, holds it
 	NotATTY      Condition = "not-a-tty"     // something there, but no terminal
-	OpenFailed   Condition = "open-failed"   // the kernel refused for another reason
+	OpenFailed   Condition = "open-failed"   // the kernel refused for another reason, such as a node with no device behind it
 )
 
 // OpenError says why Open failed, for programs (Condition) and for people.
@@ -44,6 +44,9 @@ func (e *OpenError) Unwrap() error { return e.Err }
 func openError(path string, err error) *OpenError {
 	e := &OpenError{Path: path, Err: err, detail: cause(err).Error()}
 	switch {
+	case isGone(err) && exists(path):
+		// Not NoDevice: Wait has nothing to wait for.
+		e.Condition, e.Remedy = OpenFailed, "a device node with nothing behind it: unplug the modem and plug it in again"
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), isGone(err):
 		e.Condition, e.detail, e.Remedy = NoDevice, "no such device", absentRemedy(path)
 	case errors.Is(err, unix.EPERM):

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -196,9 +197,9 @@ func TestErrorConditions(t *testing.T) {
 		{&os.PathError{Op: "open", Path: path, Err: unix.EACCES}, NoPermission, "group"},
 		{&os.PathError{Op: "open", Path: path, Err: unix.EPERM}, NoPermission, "DeviceAllow"},
 		{&os.PathError{Op: "open", Path: path, Err: unix.EBUSY}, PortBusy, "stop"},
-		{&os.PathError{Op: "open", Path: path, Err: unix.ENXIO}, NoDevice, "plug"},
-		{&os.PathError{Op: "open", Path: path, Err: unix.ENODEV}, NoDevice, "plug"},
-		{fmt.Errorf("set 115200 baud 8N1: %w", unix.EIO), NoDevice, "plug"},
+		{&os.PathError{Op: "open", Path: path, Err: unix.ENXIO}, OpenFailed, "nothing behind it"},
+		{&os.PathError{Op: "open", Path: path, Err: unix.ENODEV}, OpenFailed, "nothing behind it"},
+		{fmt.Errorf("set 115200 baud 8N1: %w", unix.EIO), OpenFailed, "nothing behind it"},
 		{&os.PathError{Op: "open", Path: path, Err: unix.EMFILE}, OpenFailed, ""},
 	} {
 		e := openError(path, tt.err)
@@ -208,6 +209,33 @@ func TestErrorConditions(t *testing.T) {
 		if !strings.HasPrefix(e.Error(), "open "+path+": ") || strings.Count(e.Error(), path) > 2 {
 			t.Errorf("message %q", e.Error())
 		}
+	}
+}
+
+// A device that left between open and the settings is absent, not broken.
+func TestGoneWithItsNode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ttyUSB2")
+	if e := openError(path, unix.EIO); e.Condition != NoDevice || !strings.Contains(e.Remedy, "plug the modem in") {
+		t.Errorf("%s, %q", e.Condition, e.Remedy)
+	}
+}
+
+// Every session has the node /dev/tty; in one without a terminal nothing is
+// behind it, and Wait would return at once: NoDevice would be tried in a circle.
+func TestNodeWithNothingBehindIt(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), helperEnv+"=/dev/tty")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out, err := cmd.Output()
+	if err == nil {
+		t.Fatal("a session without a terminal has opened /dev/tty")
+	}
+	const want = "open-failed: open /dev/tty: no such device or address\n"
+	if string(out) != want {
+		t.Errorf("it said %q, want %q", out, want)
+	}
+	if err := Wait(t.Context(), "/dev/tty"); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -232,7 +260,9 @@ const helperEnv = "HW_TEST_HOLD"
 func TestMain(m *testing.M) {
 	if path := os.Getenv(helperEnv); path != "" {
 		if _, err := Open(Port{Path: path}); err != nil {
-			fmt.Println(err)
+			var open *OpenError
+			errors.As(err, &open)
+			fmt.Printf("%s: %v\n", open.Condition, err)
 			os.Exit(1)
 		}
 		fmt.Println("open")
