@@ -381,7 +381,7 @@ func TestKilledAtRandom(t *testing.T) {
 // row adds this test's line to the table of `make faults`.
 func (v *victim) row(name, fault string, n int, took time.Duration) {
 	ready := slices.Sorted(slices.Values(v.ready))
-	more := map[string]any{"messages": len(v.sent) + len(v.told), "crashes": n, "flagged": v.flagged}
+	more := map[string]any{"messages": len(v.sent) + len(v.told), "flagged": v.flagged}
 	if len(ready) > 0 {
 		more["recover_p50_s"], more["recover_max_s"] = ready[len(ready)/2].Seconds(), ready[len(ready)-1].Seconds()
 	}
