@@ -55,7 +55,7 @@ func TestPowerCutAtEverySystemCall(t *testing.T) {
 	case "full":
 		torn, every = 4, 1
 	case "ci":
-		every = 4
+		every = 8
 	}
 	began := time.Now()
 	for i, c := range calls {

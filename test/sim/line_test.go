@@ -27,12 +27,11 @@ type line struct {
 	deaf     bool          // what is written is lost
 	mute     bool          // what the modem says is lost
 	babble   bool          // it says garbage instead
-	delay    time.Duration // of what it says from now on, until lateTill
-	lateTill time.Time
-	heard    []byte   // since the last write
-	pins     []string // PINs and PUKs that reached the modem
-	filled   bool     // the last write was a PDU
-	stray    int      // ^Z without a PDU before it
+	lateTill time.Time     // what it says is heard no sooner
+	heard    []byte        // since the last write
+	pins     []string      // PINs and PUKs that reached the modem
+	filled   bool          // the last write was a PDU
+	stray    int           // ^Z without a PDU before it
 	lose     float64
 	double   float64
 }
