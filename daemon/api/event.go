@@ -3,7 +3,7 @@ package api
 import "time"
 
 // Event is one line of the daemon's log of facts, numbered without gaps as
-// committed. Every subscriber reads the same log.
+// committed; only the restoring of a copy jumps ahead. Every subscriber reads the same log.
 type Event struct {
 	Seq     int64     `json:"seq"`
 	At      time.Time `json:"at"`

@@ -19,7 +19,7 @@ type State string
 // Sending and Sent.
 const (
 	Scheduled  State = "scheduled"  // not_before lies ahead
-	Queued     State = "queued"     // proof of not sent
+	Queued     State = "queued"     // proof of not sent; with PossibleDuplicate, of the second copy only
 	Sending    State = "sending"    // some parts are out, some are not
 	Sent       State = "sent"       // the network took every part
 	Delivered  State = "delivered"  // every part was reported delivered
