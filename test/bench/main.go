@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -46,6 +47,7 @@ type bench struct {
 	dir    string // on the disk that is measured
 	binary string
 	table  table
+	ports  atomic.Int32 // given away so far
 }
 
 func main() {
@@ -55,6 +57,7 @@ func main() {
 	flag.BoolVar(&p.on, "peers", false, "measure simpost beside smstools, gammu-smsd and Kannel instead")
 	flag.BoolVar(&p.quick, "quick", false, "with -peers: everything once, in minutes")
 	flag.StringVar(&p.only, "peer", "", "with -peers: only these programs, separated by commas")
+	flag.StringVar(&p.note, "note", "", "with -peers: a `sentence` about the machine, to stand above the table")
 	flag.StringVar(&p.docs, "docs", "", "with -peers: write the table into this `file`, between its marks")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

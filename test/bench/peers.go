@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +15,7 @@ import (
 // peer is a program in one configuration. Its functions get the stage that it runs on.
 type peer struct {
 	name, config string
-	quick        bool // sends hundreds a second: gets more messages, and the machine for itself
+	fast         bool // sends hundreds a second: gets more messages, and the machine for itself
 	sendsOnly    bool // differs from another one in sending alone
 	usual        bool // the configuration that the quick run puts through the faults
 
@@ -51,9 +52,9 @@ type scale struct {
 }
 
 var (
-	fullScale = scale{name: "full run, medians of three", runs: 3, fast: 900, slow: 30, lineFast: 100, incoming: 20, idle: 2 * time.Minute,
+	fullScale = scale{name: "Full run, medians of three", runs: 3, fast: 900, slow: 30, lineFast: 100, incoming: 20, idle: 2 * time.Minute,
 		everyFault: true, sleepers: 9, lanes: 2, limit: 3 * time.Hour}
-	quickScale = scale{name: "quick run, everything once", runs: 1, fast: 500, slow: 8, lineFast: 40, incoming: 8, idle: time.Minute,
+	quickScale = scale{name: "Quick run, everything once", runs: 1, fast: 500, slow: 8, lineFast: 40, incoming: 8, idle: time.Minute,
 		sleepers: 32, lanes: 4, limit: 12 * time.Minute}
 )
 
@@ -95,9 +96,10 @@ type comparison struct {
 type peersFlags struct {
 	on, quick  bool
 	only, docs string
+	note       string // about the machine, for people
 }
 
-// runPeers runs everything and writes the table into a file, if it has a name.
+// runPeers runs everything and prints the table. A whole one it writes into a file as well, if that has a name.
 func runPeers(ctx context.Context, b *bench, f peersFlags) error {
 	sc := fullScale
 	if f.quick {
@@ -115,13 +117,17 @@ func runPeers(ctx context.Context, b *bench, f peersFlags) error {
 	both.Go(func() { inLanes(ctx, c.timed, sc.lanes) })
 	both.Go(func() { inLanes(ctx, c.sleeping, sc.sleepers) })
 	both.Wait()
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("after %s: %w", time.Since(begin).Round(time.Second), err)
+	head := fmt.Sprintf("%s. %s, %d cores, %s/%s, %s; load average %s before and %s after. Took %s.", sc.name, begin.UTC().Format("2006-01-02"),
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), load, loadAverage(), time.Since(begin).Round(time.Second))
+	if f.note != "" {
+		head += " " + f.note
 	}
-	text := res.markdown(fmt.Sprintf("%s; load average %s before, %s after, of which part is the comparison's own. %s, took %s.",
-		machine(b.dir), load, loadAverage(), upper(sc.name), time.Since(begin).Round(time.Second)))
+	text := res.markdown(head)
 	fmt.Print(text)
-	if f.docs == "" {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("not everything was measured: %w", err)
+	}
+	if f.docs == "" || f.only != "" {
 		return nil
 	}
 	return writeSection(f.docs, text)
@@ -139,7 +145,7 @@ func plan(b *bench, sc scale, res *results, only string) comparison {
 				return &job{what: what, peer: p, run: run, res: res, sc: sc, b: b}
 			}
 			sends := &c.timed
-			if p.quick {
+			if p.fast {
 				sends = &c.alone
 			}
 			for _, l := range lines {
@@ -150,7 +156,7 @@ func plan(b *bench, sc scale, res *results, only string) comparison {
 					c.timed = append(c.timed, newJob("receive over "+l.name, func(ctx context.Context, j *job) error { return j.receive(ctx, l) }))
 				}
 			}
-			if p.quick || p.usual || sc.everyFault {
+			if p.fast || p.usual || sc.everyFault {
 				for _, f := range faults {
 					c.sleeping = append(c.sleeping, newJob(f.name, func(ctx context.Context, j *job) error { return j.fault(ctx, f) }))
 				}
@@ -181,17 +187,21 @@ func inLanes(ctx context.Context, jobs []*job, lanes int) {
 	running.Wait()
 }
 
-// do runs a job. A program that fails in one has a gap in the table and a line below it; the others go on.
+// do runs a job, a second time if the first did not succeed. A program that fails twice has a gap in the table and a line
+// below it; the others go on.
 func (j *job) do(ctx context.Context) {
-	if ctx.Err() != nil {
-		return
+	for try := range 2 {
+		if ctx.Err() != nil {
+			return
+		}
+		begin := time.Now()
+		err := j.run(ctx, j)
+		fmt.Fprintf(os.Stderr, "bench: %s: %s took %s\n", j.peer, j.what, time.Since(begin).Round(time.Second/10))
+		if err == nil {
+			return
+		}
+		j.res.failed(fmt.Sprintf("%s, %s, try %d: %v", j.peer, j.what, try+1, err))
 	}
-	begin := time.Now()
-	err := j.run(ctx, j)
-	if err != nil {
-		j.res.failed(fmt.Sprintf("%s, %s: %v", j.peer, j.what, err))
-	}
-	fmt.Fprintf(os.Stderr, "bench: %s: %s took %s\n", j.peer, j.what, time.Since(begin).Round(time.Second/10))
 }
 
 // onStage runs fn with a stage on which the program is prepared, not started.

@@ -16,6 +16,9 @@ const (
 	faultAfter    = 4 // the fault comes when the network has this one and the program has no answer yet
 	hangTime      = 75 * time.Second
 	unplugTime    = 10 * time.Second
+	// deliveryTime is a phone that answers soon: the report is back after 20 s, when the fault is over.
+	deliveryTime = 10 * time.Second
+	hangDelivery = hangTime/2 + 3*time.Second
 	// watchTime, after the fault, is longer than anybody's wait before a second try; simpost's quarantine is 120 s.
 	watchTime = 150 * time.Second
 	// lossTime is when a message that no recipient has counts as lost.
@@ -28,19 +31,19 @@ var phoneConfig = emulator.PhoneConfig{}
 // misfortune is what happens to a program or its modem.
 type misfortune struct {
 	name     string
-	delivery time.Duration // from the network to the recipient, and for a report back
+	delivery time.Duration // from the network to the recipient, and as long again for a report back
 	restarts bool          // the program, at once: it is back counted from there, otherwise from the end of strike
 	strike   func(ctx context.Context, j *job, s *stage) error
 }
 
 // faults are what is done to everybody.
 var faults = []misfortune{
-	{"kill -9", 0, true, func(ctx context.Context, j *job, s *stage) error {
+	{"kill -9", deliveryTime, true, func(ctx context.Context, j *job, s *stage) error {
 		s.end(syscall.SIGKILL)
 		return j.peer.start(ctx, s)
 	}},
-	// Reports come when the modem speaks again: one that is silent brings none.
-	{"modem silent for 75 s", hangTime + 5*time.Second, false, func(ctx context.Context, _ *job, s *stage) error {
+	// The report comes when the modem speaks again: one that is silent brings none.
+	{"modem silent for 75 s", hangDelivery, false, func(ctx context.Context, _ *job, s *stage) error {
 		if err := s.modem.Fault("send.answer-late", emulator.FaultConfig{Times: 1, Delay: hangTime}); err != nil {
 			return err
 		}
@@ -50,7 +53,7 @@ var faults = []misfortune{
 		defer s.modem.ClearFaults()
 		return sleep(ctx, hangTime)
 	}},
-	{"unplugged for 10 s", 0, false, func(ctx context.Context, _ *job, s *stage) error {
+	{"unplugged for 10 s", deliveryTime, false, func(ctx context.Context, _ *job, s *stage) error {
 		s.modem.Unplug()
 		defer s.modem.Plug()
 		return sleep(ctx, unplugTime)

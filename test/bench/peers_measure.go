@@ -21,9 +21,9 @@ const (
 func (j *job) send(ctx context.Context, l line) error {
 	count := j.sc.slow
 	switch {
-	case j.peer.quick && l.baud == 0 && l.latency == 0:
+	case j.peer.fast && l.baud == 0 && l.latency == 0:
 		count = j.sc.fast
-	case j.peer.quick:
+	case j.peer.fast:
 		count = j.sc.lineFast
 	}
 	return j.onStage(ctx, l, 0, func(ctx context.Context, s *stage) error {

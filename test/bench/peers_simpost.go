@@ -11,7 +11,7 @@ import (
 // simpostPeer is simpost as configs/simpost.toml has it, but without the guard, which would let it send ten parts a minute.
 // Reports are its default; no other program asks for them unless told to.
 func simpostPeer(config string, reports bool) *peer {
-	return &peer{name: "simpost", config: config, quick: true, late: true, sendsOnly: !reports,
+	return &peer{name: "simpost", config: config, fast: true, late: true, sendsOnly: !reports,
 		prepare: func(s *stage) error {
 			s.api.Socket = s.path("s")
 			return s.write("simpost.toml", fmt.Sprintf(`database = "DIR/simpost.db"

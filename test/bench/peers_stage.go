@@ -135,7 +135,7 @@ func (s *stage) said() string {
 	for _, p := range s.procs {
 		all = append(all, strings.TrimSpace(p.log.end.String()))
 	}
-	text := strings.Join(all, " | ")
+	text := strings.ReplaceAll(strings.Join(all, " | "), s.dir, "DIR")
 	return text[max(0, len(text)-saidKept):]
 }
 

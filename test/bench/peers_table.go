@@ -38,7 +38,7 @@ func (r *results) note(text string) {
 
 func (r *results) failed(text string) {
 	fmt.Fprintf(os.Stderr, "bench: %s\n", text)
-	r.note("Not measured: " + text)
+	r.note("Did not succeed: " + text)
 }
 
 // metric is one row of the table.
@@ -147,6 +147,9 @@ func (r *results) cell(m metric, p *peer) string {
 	return text
 }
 
+// noise is how far two runs of one program differ anyway.
+const noise = 1.05
+
 // verdict says who is first. It is never silent about a row that simpost loses.
 func (r *results) verdict(m metric, peers []*peer) string {
 	ours, ok := r.value(m, peers[0])
@@ -166,6 +169,8 @@ func (r *results) verdict(m metric, peers []*peer) string {
 		return "alone"
 	case ours == theirs:
 		return "equal"
+	case max(ours, theirs) <= min(ours, theirs)*noise:
+		return "about equal to " + best.String()
 	case worse(ours, theirs):
 		return fmt.Sprintf("**lost** to %s%s", best, factor(ours, theirs))
 	}
@@ -236,5 +241,3 @@ func replaceSection(whole, text string) (string, error) {
 	}
 	return before + sectionBegin + text + sectionEnd + after, nil
 }
-
-func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -63,6 +63,7 @@ func TestVerdict(t *testing.T) {
 		{[]float64{3, 0, 2, 4}, less, "**lost** to a  ×1.50"},
 		{[]float64{0, 9, 1, 4}, less, "first"},
 		{[]float64{2, 9, 2, 4}, less, "equal"},
+		{[]float64{2.05, 9, 2, 4}, less, "about equal to a "},
 		{[]float64{2, 9, math.Inf(1), math.Inf(1)}, less, "first"},
 		{[]float64{2, 9}, less, "alone"},
 		{nil, less, "not measured"},
