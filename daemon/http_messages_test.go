@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"simpost/daemon/api"
 )
@@ -364,5 +365,25 @@ func TestSegment(t *testing.T) {
 	_, err = a.client.Segment(t.Context(), api.SegmentRequest{Text: strings.Repeat("a", 255*153+1)})
 	if e := asAPIError(t, err); e.Code != api.CodeTooLong {
 		t.Errorf("got %+v", e)
+	}
+}
+
+// A clock that nobody vouches for may be years ahead: only what lies before this
+// program is late by any clock.
+func TestLateByAnyClock(t *testing.T) {
+	tenAhead := time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC)
+	a := newTestAPI(t, func(d *apiDeps) {
+		d.Now = func() time.Time { return tenAhead }
+		d.Trusted = func() bool { return false }
+	})
+	for expires, status := range map[string]int{
+		"2020-01-01T00:00:00Z": http.StatusUnprocessableEntity,
+		"2025-01-01T00:00:00Z": http.StatusUnprocessableEntity,
+		"2026-06-01T00:00:00Z": http.StatusAccepted,
+	} {
+		r := a.ask("POST", "/v1/messages", `{"to":"1890","text":"x","expires":"`+expires+`"}`)
+		if r.status != status {
+			t.Errorf("expires %s: %d, want %d: %s", expires, r.status, status, r.body)
+		}
 	}
 }
