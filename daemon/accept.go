@@ -111,6 +111,10 @@ func (c *composer) recipients() []pdu.Address {
 			c.add(fmt.Sprintf("to[%d]", i), api.CodeBadNumber, s, "%v", err)
 			continue
 		}
+		if incomplete(a) {
+			c.add(fmt.Sprintf("to[%d]", i), api.CodeBadNumber, s, "number %q: it is incomplete: a country code and nothing more", clipEcho(s))
+			continue
+		}
 		if b := c.rules.check(a); b != nil {
 			c.add(fmt.Sprintf("to[%d]", i), b.code, s, "%s", b.why)
 			c.barred = append(c.barred, b)

@@ -109,6 +109,12 @@ func short(a pdu.Address, digits string) bool {
 	return len(digits) < shortNumber || len(code) <= 2 && len(digits)-len(code) < shortNumber
 }
 
+// incomplete tells an international number that is a calling code, or part of
+// one, and nothing more. No entry of `allow` makes that a number.
+func incomplete(a pdu.Address) bool {
+	return a.TON == pdu.TONInternational && callingCode(a.Digits) == a.Digits
+}
+
 // allowed says whether the configuration names one of the spellings.
 func (r *numberRules) allowed(spellings []string) bool {
 	return slices.ContainsFunc(r.allow, func(entry string) bool {

@@ -122,6 +122,9 @@ func humaProblem(status int, message string, errs ...error) huma.StatusError {
 	if e.Code == api.CodeInternal {
 		return problemOf(internal())
 	}
+	if e.Code == api.CodeBodyTooLarge {
+		return problemOf(api.Errorf(e.Code, "the body is larger than %d KiB", maxBody>>10))
+	}
 	for _, err := range errs {
 		if err != nil {
 			e.Errors = append(e.Errors, fieldError(e.Code, err))

@@ -62,8 +62,12 @@ func TestFrontDoor(t *testing.T) {
 			if c.code == "" {
 				return
 			}
-			if p := r.problem(t); p.Code != c.code {
+			p := r.problem(t)
+			if p.Code != c.code {
 				t.Errorf("got code %q, want %q: %s", p.Code, c.code, r.body)
+			}
+			if p.Code == api.CodeBodyTooLarge && p.Detail != "the body is larger than 64 KiB" {
+				t.Errorf("it says %q", p.Detail)
 			}
 		})
 	}

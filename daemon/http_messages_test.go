@@ -84,6 +84,7 @@ func TestSendRefuses(t *testing.T) {
 		{"empty list", `{"to":[],"text":"x"}`, api.CodeBadNumber, []string{"to"}},
 		{"one bad number", `{"to":"banana","text":"x"}`, api.CodeBadNumber, []string{"to"}},
 		{"every bad number", `{"to":["+4790000001","banana","","+47 90"],"text":"x"}`, api.CodeBadNumber, []string{"to[1]", "to[2]"}},
+		{"country codes only", `{"to":["+47","+4790000001","+1","+ 999"],"text":"x"}`, api.CodeBadNumber, []string{"to[0]", "to[2]", "to[3]"}},
 		{"entries that are no strings", `{"to":["+4790000001",1,null],"text":"x"}`, api.CodeBadNumber, []string{"to[1]", "to[2]"}},
 		{"too many", `{"to":[` + many + `],"text":"x"}`, api.CodeTooMany, []string{"to"}},
 		{"no text", `{"to":"1890"}`, api.CodeEmptyText, []string{"text"}},
