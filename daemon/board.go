@@ -91,6 +91,11 @@ func (b *board) status(name string, now time.Time, st modem.Status) {
 	})
 }
 
+// offline takes back what a modem said of its network: nobody knows that now.
+func (b *board) offline(name string) {
+	b.update(name, func(m *api.Modem) { m.Registration, m.Operator, m.Signal = "", "", nil })
+}
+
 func (b *board) fault(name string, r api.Reason) {
 	b.update(name, func(m *api.Modem) { m.LastError = &r })
 }

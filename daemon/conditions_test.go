@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -208,4 +209,27 @@ func answerTo(line string, answers map[string]string) string {
 		return "\r\n" + name + ": 0\r\n\r\nOK\r\n"
 	}
 	return "\r\nOK\r\n"
+}
+
+// What an unplugged modem last said of its network is not how it is now.
+func TestUnpluggedModemHasNoNetwork(t *testing.T) {
+	guardWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		modem := func() api.Modem {
+			m, err := w.client.Modem(context.Background(), "a")
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			return m
+		}
+		w.start()
+		w.condition("a", api.CondReady)
+		if m := modem(); m.Registration == "" || m.Operator == "" || m.Signal == nil {
+			t.Errorf("a modem that is ready has the network %q %q, signal %v", m.Registration, m.Operator, m.Signal)
+		}
+		w.modems["a"].Unplug()
+		w.condition("a", api.CondUnplugged)
+		if m := modem(); m.Registration != "" || m.Operator != "" || m.Signal != nil || m.IMEI == "" {
+			t.Errorf("unplugged: %q %q, signal %v, IMEI %q", m.Registration, m.Operator, m.Signal, m.IMEI)
+		}
+	})
 }

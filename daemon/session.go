@@ -108,6 +108,7 @@ func (s *session) begin(ctx context.Context) error {
 // end takes the modem out of the queue. What is unknown waits for its return.
 func (s *session) end() {
 	s.d.queue.leave(s.lane)
+	s.d.board.offline(s.cfg.Name)
 	for _, d := range s.m.Take().Direct {
 		if d.Kind != "CDS" {
 			continue // it was not acknowledged: the network brings it again
