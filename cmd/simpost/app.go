@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -134,6 +135,15 @@ func completions(cmd *cobra.Command, flag string, words ...string) {
 	if err != nil {
 		panic("simpost: " + err.Error()) // a flag that the command does not have
 	}
+}
+
+// oneOf refuses a flag's value, if it has one, that is not among words.
+func oneOf(flag, value string, words ...string) error {
+	if value == "" || slices.Contains(words, value) {
+		return nil
+	}
+	last := len(words) - 1
+	return usagef("--%s is %s or %s, not %q", flag, strings.Join(words[:last], ", "), words[last], value)
 }
 
 // client is the daemon at --socket, where --config puts it, at $SIMPOST_SOCKET, or

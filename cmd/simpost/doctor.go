@@ -84,6 +84,10 @@ func (a *app) runTranscript(ctx context.Context, port hw.Port, name string) erro
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	rwc, err := hw.Open(port)
+	var refused *hw.OpenError
+	if errors.As(err, &refused) && refused.Remedy != "" {
+		return hinted(err, "%s", refused.Remedy)
+	}
 	if err != nil {
 		return err
 	}

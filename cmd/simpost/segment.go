@@ -17,6 +17,9 @@ func (a *app) segment() *cobra.Command {
 		Short: "show how a text would be sent: alphabet, parts, what would be changed",
 		Args:  oneText,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := oneOf("encoding", req.Encoding, "auto", "gsm7", "ucs2"); err != nil {
+				return err
+			}
 			text, err := a.text(args)
 			if err != nil {
 				return err

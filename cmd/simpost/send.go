@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -65,7 +66,7 @@ the same --key never sends twice.`,
 	flags.StringVar(&f.req.Language, "language", "", "national `language` table to use, such as turkish")
 	flags.BoolVar(&f.req.Transliterate, "transliterate", false, "replace what GSM 7-bit lacks by what looks like it")
 	flags.StringVar(&f.data, "data", "", "send the bytes of `file` (- is standard input) instead of a text")
-	flags.IntVar(&f.port, "port", 0, "destination `port` of --data, 0 to 65535")
+	flags.IntVar(&f.port, "port", 0, "destination `port` of --data, 1 to 65535")
 	completions(cmd, "wait", "sent", "delivered")
 	completions(cmd, "priority", "alert", "normal", "bulk")
 	completions(cmd, "on-unknown", "resend", "hold", "fail")
@@ -112,19 +113,20 @@ func (a *app) runSend(cmd *cobra.Command, f *sendFlags, args []string) error {
 	return w.wait(ctx, messages)
 }
 
-// fillRequest turns the command line into the request. Numbers, words and dates
-// are the daemon's to judge, so that there is one grammar of them.
+// fillRequest turns the command line into the request. Numbers and what they may
+// be sent are the daemon's to judge, so that there is one grammar of them.
 func (a *app) fillRequest(cmd *cobra.Command, f *sendFlags, args []string) error {
 	now := time.Now()
 	switch {
 	case len(f.to) == 0:
 		return hinted(usagef("send to whom?"), `simpost send --to +4790000001 "text"`)
-	case f.wait != "" && f.wait != "sent" && f.wait != "delivered":
-		return usagef("--wait is sent or delivered, not %q", f.wait)
 	case f.timeout <= 0:
 		return usagef("--timeout is longer than 0")
 	case f.data != "" && len(args) > 0:
 		return usagef("a message carries a text or --data, not both")
+	}
+	if err := f.words(); err != nil {
+		return err
 	}
 	f.req.To = f.to
 	f.req.Priority, f.req.OnUnknown = api.Priority(f.priority), api.OnUnknown(f.onUnknown)
@@ -143,6 +145,16 @@ func (a *app) fillRequest(cmd *cobra.Command, f *sendFlags, args []string) error
 		return err
 	}
 	return a.fillBody(f, args)
+}
+
+// words checks the flags that take one of a few words.
+func (f *sendFlags) words() error {
+	return errors.Join(
+		oneOf("wait", f.wait, "sent", "delivered"),
+		oneOf("encoding", f.req.Encoding, "auto", "gsm7", "ucs2"),
+		oneOf("priority", f.priority, "alert", "normal", "bulk"),
+		oneOf("on-unknown", f.onUnknown, "resend", "hold", "fail"),
+	)
 }
 
 // fillBody takes the text or the data from where the command line says.
