@@ -16,10 +16,11 @@ type board struct {
 	mu     sync.Mutex
 	order  []string
 	modems map[string]*api.Modem
+	last   map[string]api.Condition // what each came to, before it was tried again
 }
 
 func newBoard(modems []configs.Modem, now time.Time) *board {
-	b := &board{modems: map[string]*api.Modem{}}
+	b := &board{modems: map[string]*api.Modem{}, last: map[string]api.Condition{}}
 	for _, m := range modems {
 		b.order = append(b.order, m.Name)
 		b.modems[m.Name] = &api.Modem{Name: m.Name, Device: m.Device, Profile: m.Profile,
@@ -48,18 +49,24 @@ func (b *board) list() []api.Modem {
 	return all
 }
 
-// become sets the condition and says whether it is another one than before.
-// remedy replaces the general one where more is known.
+// become sets the condition and says whether that is news: another one than
+// before, starts between two failures aside. remedy replaces the general one where
+// more is known.
 func (b *board) become(name string, code api.ConditionCode, remedy string, now time.Time) (api.Condition, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m := b.modems[name]
-	if m.Condition.Code == code {
-		return m.Condition, false
+	m, last := b.modems[name], b.last[name]
+	m.CanSend = code == api.CondReady || code == api.CondRoaming
+	if code == last.Code {
+		m.Condition = last
+		return last, false
 	}
 	m.Condition = condition(code, now)
 	m.Condition.Remedy = cmp.Or(remedy, m.Condition.Remedy)
-	m.CanSend = code == api.CondReady || code == api.CondRoaming
+	if code == api.CondStarting {
+		return m.Condition, false
+	}
+	b.last[name] = m.Condition
 	return m.Condition, true
 }
 

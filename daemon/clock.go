@@ -19,6 +19,7 @@ import (
 
 const (
 	clockSlack = 2 * time.Second     // less than this is no jump
+	stampAge   = 48 * time.Hour      // a message this young says that our time is right
 	longAway   = 30 * 24 * time.Hour // a system clock this far from the record wants a witness
 )
 
@@ -74,7 +75,8 @@ func (c *clock) now() time.Time {
 	return ours
 }
 
-// atLeast takes a network's time stamp as a witness: it is not later than now.
+// atLeast takes a network's time stamp as a witness: it is not later than now. It
+// says nothing about a clock that is far ahead of it, because messages may be old.
 // A clock that is trusted does not listen.
 func (c *clock) atLeast(stamp time.Time) {
 	c.mu.Lock()
@@ -82,10 +84,11 @@ func (c *clock) atLeast(stamp time.Time) {
 	if c.witness || stamp.Before(clockFloor) {
 		return
 	}
-	if ours := c.base.Add(time.Since(c.anchor)); stamp.After(ours) {
-		c.base, c.anchor = stamp, time.Now()
+	ours := c.base.Add(time.Since(c.anchor))
+	if stamp.After(ours) {
+		c.base, c.anchor, ours = stamp, time.Now(), stamp
 	}
-	c.witness = true
+	c.witness = ours.Sub(stamp) < stampAge
 }
 
 // trusted says whether our time may let something expire.

@@ -50,6 +50,7 @@ var conditionWords = map[api.ConditionCode]words{
 	api.CondUnreadable:   {"the modem counts messages that it does not show", "it is asked again at each poll; unplugging it helps some models"},
 	api.CondRefused:      {"the network refuses the messages to several numbers in a row", "check the prepaid balance and that the contract allows SMS; sending is tried again in a while"},
 	api.CondDiskFull:     {"the disk is full: nothing is sent or accepted", "make room on the disk of the database; work resumes by itself"},
+	api.CondDatabase:     {"the database fails: the modem waits for it", "see the last error and the system log; simpost ends and starts again if the file is damaged"},
 	api.CondStopping:     {"the daemon is shutting down", ""},
 }
 
@@ -66,7 +67,12 @@ func condition(code api.ConditionCode, since time.Time) api.Condition {
 func conditionOf(err error) api.ConditionCode {
 	var open *hw.OpenError
 	var start *modem.StartError
+	var refusal *api.Error
 	switch {
+	case isDiskFull(err):
+		return api.CondDiskFull
+	case errors.As(err, &refusal):
+		return api.CondDatabase
 	case errors.As(err, &open):
 		return openCondition(open.Condition)
 	case errors.As(err, &start):

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -117,6 +118,9 @@ var conditionCases = []conditionCase{
 	{want: api.CondDiskFull, after: func(w *world, m *emulator.Modem) {
 		w.daemon.diskFull()
 		m.SetRegistration(5)
+	}},
+	{want: api.CondDatabase, after: func(w *world, _ *emulator.Modem) {
+		w.daemon.setCondition("a", conditionOf(fmt.Errorf("keep a message: %w", api.Errorf(api.CodeStorage, "the database says no"))), nil)
 	}},
 	{want: api.CondStopping, after: func(w *world, _ *emulator.Modem) {
 		w.halt()

@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,6 +53,7 @@ type Daemon struct {
 	desks  desks
 	guard  *guard
 	pulse  pulse
+	gate   sync.Mutex                 // full changes together with the queue
 	full   atomic.Bool                // the disk
 	damage atomic.Pointer[api.Reason] // found in the database file
 	poke   chan struct{}              // wakes the housekeeper; capacity 1
@@ -170,7 +172,8 @@ func (d *Daemon) open(p hw.Port) (io.ReadWriteCloser, error) {
 
 func (d *Daemon) quarantine() time.Duration { return d.cfg.Send.Quarantine }
 
-// setCondition shows a modem's condition, and records a change as an event.
+// setCondition shows a modem's condition, and records a change as an event. A
+// modem that is tried again and again to no avail writes nothing.
 func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) {
 	now := d.now()
 	var open *hw.OpenError
@@ -178,11 +181,11 @@ func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) 
 	if errors.As(cause, &open) {
 		remedy = open.Remedy
 	}
-	c, changed := d.board.become(name, code, remedy, now)
+	c, news := d.board.become(name, code, remedy, now)
 	if cause != nil {
 		d.board.fault(name, api.Reason{Code: string(code), Message: cause.Error()})
 	}
-	if !changed {
+	if !news {
 		return
 	}
 	d.log.Info("modem", "modem", name, "condition", code)
@@ -192,7 +195,12 @@ func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) 
 	}
 }
 
-func isDiskFull(err error) bool {
+func isDiskFull(err error) bool { return hasCode(err, api.CodeDiskFull) }
+
+// isConflict says that the store found something in another state than expected.
+func isConflict(err error) bool { return hasCode(err, api.CodeConflict) }
+
+func hasCode(err error, code api.Code) bool {
 	var refusal *api.Error
-	return errors.As(err, &refusal) && refusal.Code == api.CodeDiskFull
+	return errors.As(err, &refusal) && refusal.Code == code
 }

@@ -135,6 +135,8 @@ func (j *judge) verdict(fault string) {
 			t.Errorf("under %s message %s is %s, and a part of it never reached the network", fault, id, m.State)
 		case least == 0 && m.State == api.Failed && !refuses[fault]:
 			t.Errorf("under %s message %s failed: %+v", fault, id, m.Error)
+		case most > 2:
+			t.Errorf("under %s message %s was sent %d times", fault, id, most)
 		case most > 1 && !m.PossibleDuplicate:
 			t.Errorf("under %s message %s was sent %d times and does not say so", fault, id, most)
 		}

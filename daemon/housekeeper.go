@@ -105,7 +105,7 @@ func (d *Daemon) decideUnknown(now time.Time) (int, error) {
 	}
 	for _, u := range parts {
 		verdict := decide(u)
-		if err := d.store.Decide(now, u.Part, verdict); err != nil {
+		if err := d.store.Decide(now, u.Part, verdict); err != nil && !isConflict(err) { // evidence may have come meanwhile
 			return 0, err
 		}
 		d.log.Warn("outcome unknown", "message", u.Message, "decision", verdict.State)
@@ -118,11 +118,10 @@ func (d *Daemon) decideUnknown(now time.Time) (int, error) {
 
 // diskFull stops sending until probeDisk finds room.
 func (d *Daemon) diskFull() {
-	if d.full.Swap(true) {
+	if !d.closeFor(true) {
 		return
 	}
 	d.log.Error("the disk is full: nothing is sent or accepted until there is room")
-	d.queue.open(false)
 	select {
 	case d.poke <- struct{}{}:
 	default:
@@ -140,10 +139,21 @@ func (d *Daemon) probeDisk() error {
 		}
 		return fmt.Errorf("try the disk: %w", err)
 	}
-	d.full.Store(false)
+	d.closeFor(false)
 	d.log.Info("there is room on the disk again")
-	d.queue.open(true)
 	return nil
+}
+
+// closeFor opens or closes the queue for a full disk, and says whether that
+// changed anything. The mark and the queue change together.
+func (d *Daemon) closeFor(full bool) bool {
+	d.gate.Lock()
+	defer d.gate.Unlock()
+	if d.full.Swap(full) == full {
+		return false
+	}
+	d.queue.open(!full)
+	return true
 }
 
 // trouble is what is wrong with the daemon itself, nil if nothing.

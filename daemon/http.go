@@ -53,6 +53,7 @@ type apiDeps struct {
 	Started    time.Time
 	Database   string             // path; a backup is made beside it
 	Trouble    func() *api.Reason // what is wrong with the daemon itself
+	DiskFull   func()             // told when the disk had no room for a message; nil is allowed
 	Guard      *guard             // nil: no limits
 	Door       door
 	Desks      *desks // required where Console is on

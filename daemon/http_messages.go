@@ -172,6 +172,9 @@ func (s *server) accept(now time.Time, p peer, in *sendInput) (store.Accepted, e
 		return store.Accepted{}, unkeyed
 	}
 	got, err := s.Store.EnqueueWithin(now.Local(), key, messages, s.Guard.budget())
+	if isDiskFull(err) && s.DiskFull != nil {
+		s.DiskFull()
+	}
 	if got.Alarm {
 		s.Log.Warn("most of the parts that may be accepted today are used up", "parts_per_day", s.Guard.cfg.PartsPerDay)
 	}
@@ -280,7 +283,7 @@ func (s *server) explain(messages []api.Message) {
 	var modems []api.Modem
 	for i := range messages {
 		m := &messages[i]
-		if m.State != api.Queued || m.Reason != nil {
+		if m.State != api.Queued && m.State != api.Sending || m.Reason != nil {
 			continue
 		}
 		if modems == nil {
@@ -293,12 +296,15 @@ func (s *server) explain(messages []api.Message) {
 // waitsFor is the condition that keeps a message from the modem it names, or
 // from any; nil if one can send.
 func waitsFor(name string, modems []api.Modem) (why *api.Reason) {
+	if name != "" {
+		why = &api.Reason{Code: string(api.CodeUnknownModem), Message: "modem " + name + " is not in the configuration any more"}
+	}
 	for _, m := range modems {
 		switch {
 		case name != "" && m.Name != name:
 		case m.CanSend:
 			return nil
-		case why == nil:
+		case why == nil || m.Name == name:
 			why = &api.Reason{Code: string(m.Condition.Code), Message: "modem " + m.Name + ": " + m.Condition.Sentence}
 		}
 	}

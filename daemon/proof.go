@@ -71,16 +71,17 @@ func (p *proofs) mark(submit *pdu.Submit, job store.Job) (mr *byte) {
 	if !p.keepsMR {
 		return nil
 	}
-	submit.MR = p.next
 	if job.Resend && job.LastMR >= 0 {
 		submit.RD, submit.MR = true, byte(job.LastMR)
+	} else {
+		submit.MR = p.next
+		p.next++ // whatever comes of it: a reference that may be out is not used again
 	}
 	return &submit.MR
 }
 
 // sent notes that a part went out under mr.
 func (p *proofs) sent(mr byte) {
-	p.next = mr + 1
 	if p.smss {
 		p.last = &mr
 	}

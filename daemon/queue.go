@@ -151,7 +151,9 @@ func (l *lane) less(other *lane) bool {
 func (q *queue) release(l *lane, job store.Job, sent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.claimed, job.Message)
+	if q.claimed[job.Message] == l {
+		delete(q.claimed, job.Message)
+	}
 	if sent {
 		l.sent++
 	}

@@ -29,10 +29,7 @@ func (s *session) drain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !gone {
-			s.left[st.Memory]++
-			s.left["MT"]++ // a view of the others
-		}
+		s.count(st.Memory, gone)
 	}
 	if err != nil {
 		return s.listTrouble(err)
@@ -42,6 +39,18 @@ func (s *session) drain(ctx context.Context) error {
 		s.left, s.used = map[string]int{}, map[string]int{}
 	}
 	return nil
+}
+
+// count notes that a slot was emptied, or not, so that the next poll knows what to
+// expect.
+func (s *session) count(memory string, gone bool) {
+	for _, name := range []string{memory, "MT"} { // MT is a view of the others
+		if gone {
+			s.used[name] = max(s.used[name]-1, 0)
+		} else {
+			s.left[name]++
+		}
+	}
 }
 
 // doubtTries is how many polls in a row look again at what could not be kept or
@@ -66,7 +75,8 @@ func (s *session) doubt(code string, err error) {
 }
 
 // keepAll commits what was listed and returns the rows, 0 for what is to stay in
-// the modem. A slot that came cut short is replaced by a second look at it.
+// the modem. A slot that came cut short is replaced by a second look at it; what
+// is short at every look is kept as it is, and stays in the modem too.
 func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, error) {
 	rows := make([]int64, len(stored))
 	for i := range stored {
@@ -76,13 +86,17 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 		}
 		if *st = s.whole(ctx, *st); truncated(*st) && !s.full {
 			s.doubt("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
-			continue
+			if s.doubts < doubtTries {
+				continue
+			}
 		}
 		row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)
 		if err := s.storeResult(err); err != nil {
 			return nil, err
 		}
-		rows[i] = row
+		if !truncated(*st) || s.full {
+			rows[i] = row
+		}
 	}
 	return rows, s.m.Err()
 }
@@ -106,10 +120,10 @@ func (s *session) remove(ctx context.Context, st modem.Stored, row int64) (gone 
 	return true, s.storeResult(s.d.store.Deleted(s.d.now(), row))
 }
 
-// whole reads a slot once more that came with fewer octets than were announced:
-// a line that lost some must not cost the message.
+// whole reads a slot once more whose octets are not as many as were announced: a
+// line that lost or doubled some must not cost the message.
 func (s *session) whole(ctx context.Context, st modem.Stored) modem.Stored {
-	if !truncated(st) {
+	if fits(st) {
 		return st
 	}
 	again, err := s.m.Read(ctx, st.Memory, st.Index)
@@ -119,8 +133,15 @@ func (s *session) whole(ctx context.Context, st modem.Stored) modem.Stored {
 	return again
 }
 
+// fits says whether a slot holds as many octets as its header announced, with the
+// service centre's field or without.
+func fits(st modem.Stored) bool {
+	raw, err := hex.DecodeString(st.PDU)
+	return err == nil && len(raw) > 0 && (st.Length < 0 || len(raw) == st.Length || len(raw) == 1+int(raw[0])+st.Length)
+}
+
 // truncated says whether a slot holds fewer octets than its header announced, or
-// half ones: on its way a digit was lost, or doubled.
+// half ones. Some modems fill short ones up: more is no harm.
 func truncated(st modem.Stored) bool {
 	raw, err := hex.DecodeString(st.PDU)
 	return st.Length >= 0 && (err != nil || len(raw) == 0 || len(raw) < 1+int(raw[0])+st.Length && len(raw) != st.Length)

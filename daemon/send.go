@@ -71,7 +71,7 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 			return 0, err
 		}
 		return s.d.store.Submitting(s.d.now(), store.Submit{Part: job.Part, SIM: s.sim.ID, Modem: s.cfg.Name, Ref: ref,
-			Reason: retryReason(job), SMSS: s.proofs.last, MR: mark})
+			Reason: retryReason(job), AnyTime: !s.d.clock.trusted(), SMSS: s.proofs.last, MR: mark})
 	}}
 	exchange, done := sendContext(ctx, in)
 	mr, err := s.m.Send(exchange, frame, in.commit)

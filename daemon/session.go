@@ -43,6 +43,7 @@ type session struct {
 	sending    bool     // the lane has joined the queue
 	listDue    bool     // a sweep is wanted now
 	hints      []string // memories it is about; none: all of them
+	drained    bool     // the last thing done was a sweep
 	unreadable bool
 	doubtful   bool // something stayed in the modem that should not have
 	doubts     int  // sweeps in a row of which that is so
@@ -82,8 +83,11 @@ func (s *session) begin(ctx context.Context) error {
 	id, set := s.m.Identity(), s.m.Settings()
 	sim, err := s.d.store.Seen(s.d.now(), store.Identity{Modem: s.cfg.Name, IMEI: id.IMEI, IMSI: id.IMSI, ICCID: id.ICCID,
 		Manufacturer: id.Manufacturer, Model: id.Model, Revision: id.Revision})
+	if isDiskFull(err) {
+		s.d.diskFull()
+	}
 	if err != nil {
-		return fmt.Errorf("record the modem: %w", err)
+		return err
 	}
 	s.sim, s.open, s.used = sim, map[uint64]int64{}, map[string]int{}
 	s.lane = &lane{name: s.cfg.Name, sim: sim.ID, waker: make(chan struct{}, 1)}
@@ -97,7 +101,7 @@ func (s *session) begin(ctx context.Context) error {
 	s.nextSweep = time.Now().Add(s.d.cfg.Receive.Sweep)
 	s.nextPoll = time.Now().Add(s.d.cfg.Receive.Poll)
 	if err := s.d.store.Quarantine(s.d.now(), sim.ID, s.d.now().Add(s.d.quarantine())); err != nil {
-		return fmt.Errorf("start the quarantine: %w", err)
+		return err
 	}
 	if err := s.newProofs(ctx); err != nil {
 		return fmt.Errorf("see what the SIM remembers: %w", err)
@@ -136,11 +140,13 @@ func (s *session) turn(ctx context.Context) error {
 		s.show()
 	}
 	switch {
-	case s.listDue:
+	case s.listDue && !s.drained: // between two sweeps one part may leave: a flood must not hold an alert back
+		s.drained = true
 		return s.drain(ctx)
 	case !now.Before(s.nextPoll):
 		return s.poll(ctx)
 	}
+	s.drained = false
 	if s.maySend(now) {
 		job, ok, err := s.d.queue.claim(s.lane, s.d.now())
 		if err != nil {
@@ -149,6 +155,9 @@ func (s *session) turn(ctx context.Context) error {
 		if ok {
 			return s.send(ctx, job)
 		}
+	}
+	if s.listDue {
+		return nil
 	}
 	if err := s.slowed(now); err != nil {
 		return s.storeResult(err)
@@ -215,14 +224,14 @@ func (s *session) news(ctx context.Context) error {
 	if taken.Rebooted {
 		return errRebooted
 	}
-	if taken.SIM {
-		return s.checkSIM(ctx)
-	}
 	if len(taken.Full) > 0 || taken.Missed > 0 {
 		s.sweepAll()
 	}
 	s.sweep(taken.Memories...)
-	if taken.Network {
+	switch {
+	case taken.SIM:
+		return s.checkSIM(ctx)
+	case taken.Network:
 		return s.look(ctx)
 	}
 	return nil
@@ -396,15 +405,16 @@ func (s *session) fault(code string, err error) {
 }
 
 // storeResult says whether the session can go on after err: a full disk pauses
-// all sending until there is room, and any other failure of the store ends it.
+// all sending until there is room, a person or a report may have been faster, and
+// any other failure of the store ends it.
 func (s *session) storeResult(err error) error {
-	var refusal *api.Error
-	if errors.As(err, &refusal) && refusal.Code == api.CodeDiskFull {
+	switch {
+	case isDiskFull(err):
 		s.d.diskFull()
 		return nil
+	case isConflict(err):
+		s.log.Info("not recorded, it was settled otherwise", "why", err)
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("record: %w", err)
-	}
-	return nil
+	return err
 }

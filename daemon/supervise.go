@@ -78,13 +78,16 @@ func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) erro
 func (d *Daemon) await(ctx context.Context, mc configs.Modem, code api.ConditionCode, delay time.Duration) {
 	limit, cancel := context.WithTimeout(ctx, delay)
 	defer cancel()
-	if d.Open == nil && (code == api.CondNoDevice || code == api.CondUnplugged) {
-		if hw.Wait(limit, mc.Device) == nil && code == api.CondNoDevice {
-			return
-		}
+	if d.Open == nil && code == api.CondNoDevice && hw.Wait(limit, mc.Device) == nil {
+		var settle context.CancelFunc // what has just appeared may not have its rights yet
+		limit, settle = context.WithTimeout(limit, deviceSettle)
+		defer settle()
 	}
 	<-limit.Done()
 }
+
+// deviceSettle is how long a device that has appeared is left to udev.
+const deviceSettle = time.Second
 
 func (d *Daemon) modemConfig(mc configs.Modem) modem.Config {
 	c := modem.Config{Name: mc.Name, Profile: mc.Profile, SMSC: mc.SMSC}

@@ -48,5 +48,6 @@ const (
 	CondUnreadable   ConditionCode = "memory-unreadable" // it counts messages it does not show
 	CondRefused      ConditionCode = "refused"           // the network refuses every message
 	CondDiskFull     ConditionCode = "disk-full"         // the database has no room
+	CondDatabase     ConditionCode = "database-error"    // the database fails
 	CondStopping     ConditionCode = "stopping"          // the daemon is shutting down
 )

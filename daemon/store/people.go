@@ -63,6 +63,31 @@ func (t *tx) person(id int64) (*message, error) {
 	return t.message(id)
 }
 
+// giveUpRest gives up the parts that still wait of a message that has begun: its
+// SIM may never come back.
+func (t *tx) giveUpRest(m *message, gone *int) error {
+	for _, p := range m.parts {
+		if p.state != api.Queued {
+			continue
+		}
+		*gone++
+		p.because(&api.Reason{Code: "resolved", Message: "a person decided: fail"})
+		if err := t.withdraw(p, stepGiveUp, stepSiblingUnknown); err != nil {
+			return err
+		}
+	}
+	if *gone == 0 {
+		return nothingOpen(m)
+	}
+	return nil
+}
+
+func nothingOpen(m *message) error {
+	e := api.Errorf(api.CodeConflict, "message %d is %s: there is nothing to decide", m.id, m.state)
+	e.Hint = "only messages that are held or unknown are resolved, and the rest of one that has begun can fail"
+	return e
+}
+
 // Resolve applies a person's decision to the parts of a message that are held or
 // unknown. Errors: CodeNotFound; CodeConflict if it has none; CodeInvalid for
 // another action.
@@ -102,10 +127,11 @@ func (t *tx) resolve(m *message, st step, action api.Action) ([]api.Event, error
 		}
 		events = append(events, more...)
 	}
+	if open == 0 && action == api.ResolveFail && m.tooLate() != "" {
+		return events, t.giveUpRest(m, &open)
+	}
 	if open == 0 {
-		e := api.Errorf(api.CodeConflict, "message %d is %s: there is nothing to decide", m.id, m.state)
-		e.Hint = "only messages that are held or unknown are resolved"
-		return nil, e
+		return nil, nothingOpen(m)
 	}
 	return events, nil
 }

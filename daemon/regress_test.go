@@ -1,0 +1,101 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"simpost/daemon/api"
+	"simpost/modem/emulator"
+)
+
+// Mistakes that were made once.
+
+// Messages that nothing announces are found by the next poll, also when the
+// count is what it was before the last one was taken out.
+func TestUnannouncedMessagesAreFoundByThePoll(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		fault(w, w.modems["a"], "storage.cmti-none", 0)
+		p := w.net.NewPhone(emulator.PhoneConfig{})
+		for i := range 4 {
+			p.Send("+4790000001", fmt.Sprint("unannounced ", i))
+			w.within(2*w.cfg.Receive.Poll, "it is there", func() bool { return len(w.inbox()) == i+1 })
+		}
+	})
+}
+
+// A flood of messages does not hold an alert back.
+func TestFloodLetsAlertsOut(t *testing.T) {
+	modems := one()
+	modems[0].LineSpeed = 9600
+	inWorld(t, emulator.NetworkConfig{}, modems, func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		p := w.net.NewPhone(emulator.PhoneConfig{})
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		defer func() { stop(); <-done }()
+		go func() {
+			defer close(done)
+			for i := 0; ctx.Err() == nil; i++ {
+				p.Send("+4790000001", fmt.Sprint("flood ", i))
+				time.Sleep(250 * time.Millisecond)
+			}
+		}()
+		time.Sleep(time.Minute)
+		req := text("+4791000099", "fire")
+		req.Priority = api.Alert
+		w.becomes(w.send(req), api.Delivered, time.Minute)
+	})
+}
+
+// A wrong time in the future is not believed because of a stamp in the past.
+func TestOldStampIsNoWitness(t *testing.T) {
+	ahead := time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC)
+	no := func() bool { return false }
+	c := newClock(func() time.Time { return ahead }, no, no)
+	c.start(time.Time{})
+	c.atLeast(ahead.Add(-tenYears))
+	if c.trusted() {
+		t.Error("a stamp of ten years ago made the clock trusted")
+	}
+	c.atLeast(ahead.Add(-time.Hour))
+	if !c.trusted() {
+		t.Error("a stamp of an hour ago did not make the clock trusted")
+	}
+}
+
+// What is left of a message whose SIM has gone for good can be given up.
+func TestRestOfAMessageCanBeGivenUp(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		id := w.send(text("+4791000001", longText))
+		w.within(time.Minute, "a part is out", func() bool { return len(w.net.Record()) > 0 })
+		w.modems["a"].SetRegistration(3)
+		w.within(20*time.Minute, "it says why it waits", func() bool {
+			m := w.get(id)
+			return m.State == api.Sending && m.Reason != nil && m.Reason.Code == string(api.CondDenied)
+		})
+		if m, err := w.client.Resolve(context.Background(), id, api.ResolveFail); err != nil || m.State != api.Failed {
+			t.Errorf("given up: %s, %v", m.State, err)
+		}
+	})
+}
+
+// A modem that is tried for hours to no avail writes nothing about it.
+func TestHopelessModemWritesNothing(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, []emulator.Config{{Name: "a", PIN: "1234"}}, func(w *world) {
+		w.start()
+		w.saw("a", api.CondPINRequired)
+		time.Sleep(time.Minute)
+		before := w.daemon.store.LastEvent()
+		time.Sleep(6 * time.Hour)
+		if after := w.daemon.store.LastEvent(); after != before {
+			t.Errorf("%d events in six hours, want none", after-before)
+		}
+	})
+}
