@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -46,10 +47,11 @@ func (j *job) send(ctx context.Context, l line) error {
 			cancel()
 		}
 		watched.Wait()
-		for _, e := range append(failed[:], err) {
-			if e != nil {
-				return fmt.Errorf("%d of %d messages: %w", s.net.Count(), count, e)
-			}
+		if err == nil { // otherwise they only say that they were ended
+			err = errors.Join(failed[:]...)
+		}
+		if err != nil {
+			return fmt.Errorf("%d of %d messages: %w", s.net.Count(), count, err)
 		}
 		messages := float64(count - 1)
 		j.res.add("rate "+l.name, j.peer, messages/at[1].Sub(at[0]).Seconds())
