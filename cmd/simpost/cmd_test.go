@@ -83,7 +83,8 @@ func TestWaitingEnds(t *testing.T) {
 		settled bool
 		status  int
 	}{
-		{api.Message{State: api.Queued}, api.Sent, false, exitUnknown},
+		{api.Message{State: api.Queued}, api.Sent, false, exitFailed}, // certainly not sent yet
+		{api.Message{State: api.Queued, PossibleDuplicate: true}, api.Sent, false, exitUnknown},
 		{api.Message{State: api.Sending}, api.Sent, false, exitUnknown},
 		{api.Message{State: api.Sent}, api.Sent, true, exitOK},
 		{api.Message{State: api.Delivered}, api.Sent, true, exitOK},
