@@ -36,6 +36,7 @@ type clock struct {
 	base    time.Time // our time at anchor
 	anchor  time.Time // with a monotonic reading
 	witness bool      // somebody who knows has confirmed it
+	stepped time.Duration
 }
 
 func newClock(wall func() time.Time, synced, kept func() bool) *clock {
@@ -70,6 +71,7 @@ func (c *clock) now() time.Time {
 	theirs := c.wall()
 	if d := theirs.Sub(ours); (d > clockSlack || d < -clockSlack) && theirs.After(clockFloor) && c.synced() {
 		c.base, c.anchor, c.witness = theirs, time.Now(), true
+		c.stepped += d
 		return theirs
 	}
 	return ours
@@ -86,9 +88,19 @@ func (c *clock) atLeast(stamp time.Time) {
 	}
 	ours := c.base.Add(time.Since(c.anchor))
 	if stamp.After(ours) {
+		c.stepped += stamp.Sub(ours)
 		c.base, c.anchor, ours = stamp, time.Now(), stamp
 	}
 	c.witness = ours.Sub(stamp) < stampAge
+}
+
+// step is by how much our time was set since it was last asked for.
+func (c *clock) step() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.stepped
+	c.stepped = 0
+	return d
 }
 
 // trusted says whether our time may let something expire.

@@ -105,3 +105,23 @@ func TestNoClockAtStart(t *testing.T) {
 		w.becomes(id, api.Expired, 10*time.Minute)
 	})
 }
+
+// A first start on a clock that is years behind: when it is put right, what was
+// accepted meanwhile is not taken for old, and its text is kept.
+func TestTextsSurviveAClockPutRight(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		k := &skewed{}
+		k.by.Store(int64(-tenYears / 20)) // six months, as the image of a card may be old
+		w.tweak = k.use
+		w.start()
+		w.condition("a", api.CondReady)
+		id := w.send(text("+4791000001", "hello"))
+		w.becomes(id, api.Sent, time.Minute)
+		k.by.Store(0)
+		k.synced.Store(true)
+		time.Sleep(3 * time.Hour)
+		if m := w.get(id); m.Text == nil || time.Since(m.CreatedAt) > 4*time.Hour {
+			t.Errorf("after the clock was put right it is from %v, and its text is there: %v", m.CreatedAt, m.Text != nil)
+		}
+	})
+}

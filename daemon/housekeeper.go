@@ -16,6 +16,7 @@ const (
 	housekeepingPause = time.Second     // at most one round a second, however much happens
 	housekeepingLong  = time.Hour       // a round even if nothing is known to be due
 	diskProbe         = 5 * time.Second // how often a full disk is tried again
+	restampFrom       = 24 * time.Hour  // a clock that was wrong by more would make texts look old enough to forget
 	untrustedPause    = time.Minute     // between rounds while the clock is not trusted
 )
 
@@ -86,6 +87,10 @@ func (d *Daemon) housekeep(now time.Time) error {
 
 func (d *Daemon) round(now time.Time) error {
 	steps := []func(time.Time) (int, error){d.decideUnknown}
+	if by := d.clock.step(); by > restampFrom || by < -restampFrom {
+		d.log.Warn("the clock was wrong: what was recorded since the start is given its right time", "by", by)
+		steps = append(steps, func(now time.Time) (int, error) { return d.store.Restamp(now, by) })
+	}
 	if d.clock.trusted() {
 		steps = append(steps, d.store.Expire, d.store.NoReports, d.store.Incomplete, d.store.ForgetKeys, d.store.ForgetBudgets, d.store.Forget, d.store.ForgetEvents)
 	}

@@ -38,6 +38,7 @@ type Store struct {
 	w            writer
 	mark         mark // used by the leader of w, and before and after it
 	checkpointAt int  // frames; a test's are fewer
+	before       rows // when it was opened
 	forgot       bool // the write-ahead log still has what was forgotten; the leader's
 
 	mu          sync.Mutex // guards what follows
@@ -139,6 +140,9 @@ func (s *Store) load() error {
 	err = s.conn.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM attempt`).Scan(&s.lastAttempt)
 	if err != nil {
 		return storageError("read the last attempt", err)
+	}
+	if err := s.remember(ctx); err != nil {
+		return err
 	}
 	s.counts = map[api.State]int{}
 	for _, state := range openStates {
