@@ -84,6 +84,7 @@ type Network struct {
 // NewNetwork makes a network nobody is on yet. Close it when done: it ends the goroutines of its modems.
 func NewNetwork(c NetworkConfig) *Network {
 	c = c.withDefaults()
+	buildTables()
 	return &Network{
 		cfg:     c,
 		rng:     rand.New(rand.NewPCG(c.Seed, 0)),

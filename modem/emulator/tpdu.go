@@ -4,14 +4,29 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/warthog618/sms"
+	"github.com/warthog618/sms/encoding/gsm7/charset"
 	"github.com/warthog618/sms/encoding/pdumode"
 	"github.com/warthog618/sms/encoding/tpdu"
 )
 
 const digits = "0123456789"
+
+// buildTables has the library make all its alphabets now: it makes each one when
+// it is first used, and two networks that do so at once would race.
+var buildTables = sync.OnceFunc(func() {
+	charset.DefaultDecoder()
+	charset.DefaultEncoder()
+	charset.DefaultExtEncoder()
+	for language := charset.Start; language < charset.End; language++ {
+		charset.NewDecoder(language)
+		charset.NewEncoder(language)
+		charset.NewExtEncoder(language)
+	}
+})
 
 // address writes a number as a TP address: +47... is international, letters are alphanumeric, the rest is of unknown type.
 func address(number string) tpdu.Address {

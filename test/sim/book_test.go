@@ -67,6 +67,13 @@ func (w *world) ask(to string, long int, change func(*api.SendRequest)) {
 	})
 }
 
+// accepted are the messages that a client has heard to be accepted.
+func (w *world) accepted() []string {
+	w.book.mu.Lock()
+	defer w.book.mu.Unlock()
+	return slices.Clone(w.book.ids)
+}
+
 // tell has a person write to a SIM.
 func (w *world) tell(p *emulator.Phone, to string, long int) {
 	w.book.mu.Lock()
@@ -198,7 +205,7 @@ func (w *world) judge(change func(*account)) {
 	if a.in, err = w.inbox(); err != nil {
 		w.fatalf("%v", err)
 	}
-	for _, id := range w.book.ids {
+	for _, id := range w.accepted() {
 		m, err := w.get(id)
 		var refusal *api.Error
 		switch {

@@ -234,7 +234,7 @@ func refusing(a *account) {
 func (w *world) truth() {
 	w.t.Helper()
 	record := w.net.Record()
-	for _, id := range w.book.ids {
+	for _, id := range w.accepted() {
 		m, err := w.get(id)
 		if err != nil {
 			w.fatalf("%v", err)
@@ -301,7 +301,7 @@ func (w *world) unexpired() {
 			w.errorf("a part was sent %d times: %s", n, clip(part))
 		}
 	}
-	for _, id := range w.book.ids {
+	for _, id := range w.accepted() {
 		if m, err := w.get(id); err != nil || m.State == api.Expired {
 			w.found.wrong++
 			w.errorf("message %s expired before its time (%v)", id, err)
