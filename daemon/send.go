@@ -197,11 +197,9 @@ func (s *session) refusedIntent(job store.Job, refusal *api.Error) error {
 	if refusal.Code != api.CodeConflict {
 		return s.storeResult(refusal)
 	}
-	err := s.d.store.Pause(s.d.now(), job.Part, s.d.now().Add(s.d.cfg.Send.RetryFirst), api.Reason{Code: string(refusal.Code), Message: refusal.Message})
-	if errors.As(err, &refusal) && refusal.Code == api.CodeConflict {
-		return nil // cancelled or expired meanwhile
-	}
-	return s.storeResult(err)
+	now := s.d.now()
+	reason := api.Reason{Code: string(refusal.Code), Message: refusal.Message}
+	return s.storeResult(s.d.store.Pause(now, job.Part, now.Add(s.d.cfg.Send.RetryFirst), reason))
 }
 
 // unsendable gives up on a part that can't be put on the wire.
