@@ -112,10 +112,11 @@ func TestBitFlips(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	content := sound(f)
 	f.Add(uint32(0), []byte{})
-	f.Add(uint32(18), []byte{1, 1})         // the journal mode
-	f.Add(uint32(52), []byte{0, 0, 0, 1})   // auto-vacuum
-	f.Add(uint32(100), []byte{5, 0, 0, 0})  // the schema's page
-	f.Add(uint32(3072), []byte{0xff, 0xff}) // some page
+	f.Add(uint32(18), []byte{1, 1})          // the journal mode
+	f.Add(uint32(52), []byte{0, 0, 0, 1})    // auto-vacuum
+	f.Add(uint32(60), []byte{0xfe, 0, 0, 0}) // a format below nought
+	f.Add(uint32(100), []byte{5, 0, 0, 0})   // the schema's page
+	f.Add(uint32(3072), []byte{0xff, 0xff})  // some page
 	f.Fuzz(func(t *testing.T, at uint32, patch []byte) {
 		damaged := append([]byte{}, content...)
 		if len(patch) == 0 {

@@ -25,6 +25,8 @@ func probe(path string) (fresh bool, err error) {
 		return true, nil
 	case app != applicationID:
 		return false, notOurs(path, "belongs to another program")
+	case version < 0:
+		return false, api.Errorf(api.CodeStorage, "the database %s is damaged: it says that it has format %d", path, version)
 	case version > len(migrations):
 		e := api.Errorf(api.CodeDatabaseNewer, "the database %s was written by a later version of simpost (format %d, this one knows %d)", path, version, len(migrations))
 		e.Hint = "install the later version again, or restore a backup that is older"
