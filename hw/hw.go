@@ -1,6 +1,7 @@
-// Package hw opens, locks and closes the terminal that a modem hangs on, and
-// waits for one that is not there yet. It knows no AT: what it hands out is a
-// stream of bytes. The daemon's supervisors are its callers.
+// Package hw knows which modems are attached, opens, locks and closes the
+// terminal that one hangs on, and waits for one that is not there yet. It knows
+// no AT: what it hands out is a stream of bytes. The daemon's supervisors are its
+// callers.
 //
 // What a reader would get wrong: go.bug.st/serial programs the line and is then
 // closed; not one byte passes through it. Its Write has no time limit and, after
@@ -11,10 +12,7 @@
 // per port, and no wake-up until there is something to read.
 //
 // The serial library's port enumerator is never called: it opens and reprograms
-// every ttyS* of the machine. Discovery will walk sysfs and listen to kernel
-// uevents in this package; it ends in the same Port value, of which Path is then
-// what the kernel calls the device today, and Wait stays the way to wait for a
-// device that the configuration names by path.
+// every ttyS* of the machine. Attached walks sysfs, which opens nothing.
 package hw
 
 import (
