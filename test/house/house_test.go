@@ -66,14 +66,15 @@ var verbs = map[string][]string{
 // fences are the libraries that one room keeps from all others, by the
 // beginning of their import path.
 var fences = map[string]string{
-	"go.bug.st/serial":             "hw",
-	"github.com/warthog618/modem/": "atcmd",
-	"github.com/warthog618/sms":    "modem/emulator",
-	"database/sql":                 "daemon/store",
-	"github.com/mattn/":            "daemon/store",
-	"github.com/spf13/viper":       "configs",
-	"github.com/spf13/cobra":       "cmd/simpost",
-	"github.com/danielgtaylor/":    "daemon",
+	"go.bug.st/serial":                  "hw",
+	"github.com/warthog618/go-gpiocdev": "hw",
+	"github.com/warthog618/modem/":      "atcmd",
+	"github.com/warthog618/sms":         "modem/emulator",
+	"database/sql":                      "daemon/store",
+	"github.com/mattn/":                 "daemon/store",
+	"github.com/spf13/viper":            "configs",
+	"github.com/spf13/cobra":            "cmd/simpost",
+	"github.com/danielgtaylor/":         "daemon",
 }
 
 // tables are the files that may be long, because they list what a standard lists.
