@@ -32,6 +32,7 @@ type Device struct {
 
 	storage bool // shows itself as a disk or a CD-ROM
 	network bool // is a network card
+	idle    int  // vendor-specific interfaces that no driver has taken
 }
 
 // TTY is one terminal of a device.
@@ -63,7 +64,7 @@ func Attached(sysfs string) ([]Device, error) {
 		if strings.Contains(e.Name(), ":") || strings.HasPrefix(e.Name(), "usb") {
 			continue
 		}
-		if d, ok := readDevice(usb, e.Name()); ok && (len(d.TTYs) > 0 || d.fromModemMaker()) {
+		if d, ok := readDevice(usb, e.Name()); ok && (len(d.TTYs) > 0 || d.fromModemMaker() || cdroms[d.id()]) {
 			found = append(found, d)
 		}
 	}
@@ -92,9 +93,10 @@ func readDevice(usb, place string) (Device, bool) {
 
 // Classes of interfaces (usb.org, defined class codes).
 const (
-	classComm    = 0x02
-	classStorage = 0x08
-	classVendor  = 0xff
+	classComm     = 0x02
+	classStorage  = 0x08
+	classWireless = 0xe0 // RNDIS, among others
+	classVendor   = 0xff
 )
 
 func (d *Device) readInterface(dir string) {
@@ -105,8 +107,10 @@ func (d *Device) readInterface(dir string) {
 		t.Driver = filepath.Base(target)
 	}
 	d.storage = d.storage || t.Class[0] == classStorage
-	if nets, _ := filepath.Glob(filepath.Join(dir, "net/*")); len(nets) > 0 {
-		d.network = true
+	nets, _ := filepath.Glob(filepath.Join(dir, "net/*"))
+	d.network = d.network || len(nets) > 0 || t.Class[0] == classWireless
+	if t.Class[0] == classVendor && t.Class[1] != subclassADB && t.Driver == "" {
+		d.idle++
 	}
 	// cdc_acm hangs its terminal on the interface, usb-serial drivers on a port of it.
 	for _, pattern := range []string{"tty/tty*", "tty*/tty/tty*"} {

@@ -233,11 +233,13 @@ func (d Device) whyRole(t TTY) string {
 
 // whyNoTTY is for a maker's device without a terminal.
 func (d Device) whyNoTTY() string {
-	switch {
-	case d.network:
+	switch d.Mute() {
+	case NetworkCard:
 		return "it is a network card only (HiLink and the like): it has no AT port"
-	case d.storage:
+	case CDROMMode:
 		return "it shows itself as a CD-ROM: install usb-modeswitch, and plug it in again"
+	case NoDriver:
+		return "no driver has made a port of it: the kernel module option may be missing"
 	}
-	return "no driver has made a port of it: the kernel module option may be missing"
+	return "it has no port, and nothing on it looks like one"
 }
