@@ -19,7 +19,7 @@ import (
 
 const (
 	clockSlack = 2 * time.Second     // less than this is no jump
-	stampAge   = 48 * time.Hour      // a message this young says that our time is right
+	stampAge   = 30 * time.Minute    // a message this young says that our time is right, to within as much
 	longAway   = 30 * 24 * time.Hour // a system clock this far from the record wants a witness
 )
 
@@ -78,7 +78,8 @@ func (c *clock) now() time.Time {
 }
 
 // atLeast takes a network's time stamp as a witness: it is not later than now. It
-// says nothing about a clock that is far ahead of it, because messages may be old.
+// says nothing about a clock that is ahead of it, because messages may be old: a
+// clock a day ahead that such a message vouched for would let things expire early.
 // A clock that is trusted does not listen.
 func (c *clock) atLeast(stamp time.Time) {
 	c.mu.Lock()

@@ -75,8 +75,8 @@ func (s *session) doubt(code string, err error) {
 }
 
 // keepAll commits what was listed and returns the rows, 0 for what is to stay in
-// the modem. A slot that came cut short is replaced by a second look at it; what
-// is short at every look is kept as it is, and stays in the modem too.
+// the modem. A slot that may be damaged is replaced by a second look at it; what
+// is so at every look is kept as it is, and stays in the modem too.
 func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, error) {
 	rows := make([]int64, len(stored))
 	for i := range stored {
@@ -84,7 +84,8 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 		if st.Status == storedUnsent || st.Status == storedSent {
 			continue // a person's own draft on the SIM
 		}
-		if *st = s.whole(ctx, *st); truncated(*st) && !s.full {
+		sure := s.whole(ctx, st)
+		if !sure && !s.full {
 			s.doubt("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
 			if s.doubts < doubtTries {
 				continue
@@ -94,7 +95,7 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 		if err := s.storeResult(err); err != nil {
 			return nil, err
 		}
-		if !truncated(*st) || s.full {
+		if sure || s.full {
 			rows[i] = row
 		}
 	}
@@ -121,27 +122,31 @@ func (s *session) remove(ctx context.Context, st modem.Stored, row int64) (gone 
 }
 
 // whole reads a slot once more whose octets are not as many as were announced: a
-// line that lost or doubled some must not cost the message.
-func (s *session) whole(ctx context.Context, st modem.Stored) modem.Stored {
-	if fits(st) {
-		return st
+// line that lost or doubled some must not cost the message. It says whether the
+// slot is to be believed: it fits, or is the same at both looks and not too short,
+// for some modems fill short ones up, or announce nothing.
+func (s *session) whole(ctx context.Context, st *modem.Stored) bool {
+	if fits(*st) {
+		return true
 	}
 	again, err := s.m.Read(ctx, st.Memory, st.Index)
 	if err != nil {
-		return st
+		return false
 	}
-	return again
+	same := again.PDU == st.PDU && again.Length == st.Length
+	*st = again
+	return fits(again) || same && !truncated(again)
 }
 
 // fits says whether a slot holds as many octets as its header announced, with the
 // service centre's field or without.
 func fits(st modem.Stored) bool {
 	raw, err := hex.DecodeString(st.PDU)
-	return err == nil && len(raw) > 0 && (st.Length < 0 || len(raw) == st.Length || len(raw) == 1+int(raw[0])+st.Length)
+	return err == nil && len(raw) > 0 && (len(raw) == st.Length || len(raw) == 1+int(raw[0])+st.Length)
 }
 
 // truncated says whether a slot holds fewer octets than its header announced, or
-// half ones. Some modems fill short ones up: more is no harm.
+// half ones.
 func truncated(st modem.Stored) bool {
 	raw, err := hex.DecodeString(st.PDU)
 	return st.Length >= 0 && (err != nil || len(raw) == 0 || len(raw) < 1+int(raw[0])+st.Length && len(raw) != st.Length)

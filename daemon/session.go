@@ -346,7 +346,7 @@ func (s *session) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.seen(st)
+	return s.seen(ctx, st)
 }
 
 func (s *session) glance(ctx context.Context) error {
@@ -354,14 +354,14 @@ func (s *session) glance(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.seen(st)
+	return s.seen(ctx, st)
 }
 
 // seen joins or leaves the queue by what the network says.
-func (s *session) seen(st modem.Status) error {
+func (s *session) seen(ctx context.Context, st modem.Status) error {
 	s.status = st
 	s.d.board.status(s.cfg.Name, s.d.now(), st)
-	able := st.CanSend && s.m.Settings().SMSC != ""
+	able := st.CanSend && s.hasSMSC(ctx)
 	switch {
 	case able && !s.sending:
 		s.d.queue.join(s.lane)
@@ -371,6 +371,19 @@ func (s *session) seen(st modem.Status) error {
 	s.sending = able
 	s.show()
 	return nil
+}
+
+// hasSMSC says whether there is a service centre to send to; one that was missing
+// is asked for again.
+func (s *session) hasSMSC(ctx context.Context) bool {
+	if s.m.Settings().SMSC != "" {
+		return true
+	}
+	if s.m.ServiceCentre(ctx) == "" {
+		return false
+	}
+	s.d.board.identify(s.cfg.Name, s.m.Identity(), s.m.Settings())
+	return true
 }
 
 // pause stops sending for a while, for a reason that people can read.

@@ -216,8 +216,8 @@ func (m *Modem) radioOn(ctx context.Context) error {
 func (m *Modem) identifySIM(ctx context.Context) error {
 	tries := 0
 	m.patiently(ctx, func(ctx context.Context) (bool, error) {
-		lines, err := m.ask(ctx, "+CIMI")
-		m.id.IMSI = parseIMSI(lines)
+		var err error
+		m.id.IMSI, err = m.readIMSI(ctx)
 		tries++
 		return m.id.IMSI != "" || !starting(err) && tries >= 3, err
 	})
@@ -225,6 +225,21 @@ func (m *Modem) identifySIM(ctx context.Context) error {
 		m.id.ICCID = m.readICCID(ctx)
 	}
 	return nil
+}
+
+// readIMSI asks twice and believes what is said twice: messages are bound to the SIM, and a digit that the line lost
+// would make them wait for a card that does not exist.
+func (m *Modem) readIMSI(ctx context.Context) (string, error) {
+	first, err := m.ask(ctx, "+CIMI")
+	imsi := parseIMSI(first)
+	if err != nil || imsi == "" {
+		return "", err
+	}
+	second, err := m.ask(ctx, "+CIMI")
+	if parseIMSI(second) != imsi {
+		return "", err
+	}
+	return imsi, nil
 }
 
 // readICCID asks in every way known until one tells it. EF_ICCID may be read before the PIN (TS 31.102 4.2.1, TS 102.221 13.2).
@@ -298,6 +313,12 @@ func (m *Modem) serviceCentre(ctx context.Context) error {
 		m.set.SMSC = m.readSMSC(ctx)
 	}
 	return nil
+}
+
+// ServiceCentre asks again for the SMSC that was missing at the start: the SIM may have told it too late.
+func (m *Modem) ServiceCentre(ctx context.Context) string {
+	m.set.SMSC = m.readSMSC(ctx)
+	return m.set.SMSC
 }
 
 func (m *Modem) readSMSC(ctx context.Context) string {
