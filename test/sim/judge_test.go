@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type account struct {
 	in     []api.Message         // what the daemon says it received
 	frail  map[string]bool       // texts that the network itself did not bring
 	excuse func(api.Message) bool
-	noisy  bool // a line that loses digits may lose one of a reference
+	noisy  bool // the line may have lost or doubled a digit of a reference, which nothing can show
 }
 
 // verdict lists what is wrong, each a sentence for people.
@@ -88,12 +89,13 @@ func (v *verdict) outgoing(a account, m api.Message) {
 // from that SIM; what is said to be delivered was.
 func (v *verdict) attempts(a account, m api.Message, copies [][]emulator.Submission, what string) {
 	for _, at := range m.Attempts {
-		if at.State != api.Submitted || at.MR == nil || at.Part < 1 || at.Part > len(copies) || a.noisy {
+		if at.State != api.Submitted || at.MR == nil || at.Part < 1 || at.Part > len(copies) {
 			continue
 		}
 		found := false
 		for _, s := range copies[at.Part-1] {
-			found = found || int(s.MR) == *at.MR && (at.IMSI == "" || s.IMSI == at.IMSI)
+			same := int(s.MR) == *at.MR || a.noisy && oneDigitOff(int(s.MR), *at.MR)
+			found = found || same && (at.IMSI == "" || s.IMSI == at.IMSI)
 		}
 		if !found {
 			v.wrong = append(v.wrong, fmt.Sprintf("%s: attempt %s of part %d has reference %d, which the network gave to another one", what, at.ID, at.Part, *at.MR))
@@ -111,6 +113,17 @@ func (v *verdict) attempts(a account, m api.Message, copies [][]emulator.Submiss
 			v.wrong = append(v.wrong, fmt.Sprintf("%s: part %d never reached its recipient", what, i+1))
 		}
 	}
+}
+
+// oneDigitOff says whether b is what a line makes of a that loses or doubles a digit.
+func oneDigitOff(a, b int) bool {
+	sent, heard := strconv.Itoa(a), strconv.Itoa(b)
+	for i := range sent {
+		if heard == sent[:i]+sent[i+1:] || heard == sent[:i+1]+sent[i:] {
+			return true
+		}
+	}
+	return false
 }
 
 // together: all parts leave on one SIM under one reference (I5).
