@@ -18,6 +18,7 @@ var (
 	countryPattern = regexp.MustCompile(`^(\*|\+[1-9][0-9]{0,6})$`)
 	// A service code may hold * and #; a final * stands for what may follow.
 	allowPattern  = regexp.MustCompile(`^(\+?[0-9]{1,20}\*?|[0-9*#]{1,19}[0-9#])$`)
+	ussdPattern   = regexp.MustCompile(`^[*#][0-9*#]{1,180}#$`)
 	holderPattern = regexp.MustCompile(`^@?([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$`)
 )
 
@@ -109,6 +110,7 @@ func (k *checks) role(key, value string) {
 func (k *checks) guard(g Guard) {
 	k.each("guard.countries", g.Countries, countryPattern, `write a country as its calling code, such as "+46", or "*" for all`)
 	k.each("guard.allow", g.Allow, allowPattern, `write a number such as "12345" or "+4790000001", or how numbers begin: "+8816*"`)
+	k.each("guard.ussd", g.USSD, ussdPattern, `write a code such as "*100#"`)
 	for _, limit := range []struct {
 		key   string
 		parts int

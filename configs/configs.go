@@ -101,6 +101,7 @@ type Guard struct {
 	Off       bool     `mapstructure:"off"`       // no limits: for tests; the daemon says so at start
 	Countries []string `mapstructure:"countries"` // calling codes besides the SIM's own, such as +46; * is all
 	Allow     []string `mapstructure:"allow"`     // numbers, or with a final * prefixes, that no rule on numbers refuses
+	USSD      []string `mapstructure:"ussd"`      // codes that the role send may dial
 
 	PartsPerMinute        int `mapstructure:"parts_per_minute"`         // of a SIM: more wait
 	PartsPerRecipientHour int `mapstructure:"parts_per_recipient_hour"` // more are refused
@@ -157,7 +158,7 @@ func Default() Config {
 		},
 		Receive:   Receive{Poll: 15 * time.Second, Sweep: time.Hour},
 		Retention: Retention{Text: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
-		Guard: Guard{Countries: []string{}, Allow: []string{},
+		Guard: Guard{Countries: []string{}, Allow: []string{}, USSD: []string{},
 			PartsPerMinute: 10, PartsPerRecipientHour: 20, PartsPerDay: 1000},
 	}
 }

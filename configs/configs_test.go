@@ -91,7 +91,7 @@ func TestPrintIsReadBack(t *testing.T) {
 			Quarantine: 61 * time.Second, Tries: 3, RetryFirst: time.Minute, RetryLongest: 2 * time.Minute},
 		Receive:   Receive{Poll: time.Second, Sweep: 25 * time.Hour},
 		Retention: Retention{Text: 0, Events: 9 * 24 * time.Hour},
-		Guard: Guard{Off: true, Countries: []string{"+46", "+45"}, Allow: []string{"12345", "+8816*", "*100#"},
+		Guard: Guard{Off: true, Countries: []string{"+46", "+45"}, Allow: []string{"12345", "+8816*", "*100#"}, USSD: []string{"*100#"},
 			PartsPerMinute: 1, PartsPerRecipientHour: 2, PartsPerDay: 3},
 		Modems: []Modem{
 			{Name: "a", Device: "/dev/a", Baud: 9600, Profile: "huawei", PINFile: "/etc/simpost/pin", SMSC: "+4790000000"},

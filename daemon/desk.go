@@ -25,7 +25,7 @@ const (
 // wrong with the modem, and ends the session.
 type ask struct {
 	ctx  context.Context
-	do   func(context.Context, *modem.Modem) error
+	do   func(context.Context, *session) error
 	done chan struct{} // closed after do
 }
 
@@ -60,9 +60,15 @@ func (ds *desks) enter(name string) (desk, func()) {
 	}
 }
 
-// request runs do with a modem and waits for its end. An error says that do did
-// not run to its end; it may still, so what it writes is to be read after nil only.
+// request is inSession for what needs the modem only.
 func (ds *desks) request(ctx context.Context, name string, do func(context.Context, *modem.Modem) error) error {
+	return ds.inSession(ctx, name, func(ctx context.Context, s *session) error { return do(ctx, s.m) })
+}
+
+// inSession runs do in the session's goroutine and waits for its end. An error says
+// that do did not run to its end; it may still, so what it writes is to be read
+// after nil only.
+func (ds *desks) inSession(ctx context.Context, name string, do func(context.Context, *session) error) error {
 	ds.mu.Lock()
 	k, ok := ds.open[name]
 	ds.mu.Unlock()
@@ -118,5 +124,5 @@ func (s *session) serveOne(ctx context.Context, a ask) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(a.ctx, cancel)()
-	return a.do(ctx, s.m)
+	return a.do(ctx, s)
 }

@@ -61,6 +61,7 @@ var rights = map[string]role{
 	"GET /readyz":                    roleReadStatus,
 	"POST /v1/backup":                roleAdmin,
 	"POST /v1/modems/{name}/at":      roleAdmin,
+	"POST /v1/modems/{name}/ussd":    roleSend, // what the guard lists; all else takes admin
 	"GET /openapi.json":              0,
 	"GET /openapi.yaml":              0,
 }
@@ -218,6 +219,14 @@ func veil(m *api.Message) {
 	m.To, m.From = mask(m.To), mask(m.From)
 	for i := range m.Reports {
 		m.Reports[i].Number = mask(m.Reports[i].Number)
+	}
+}
+
+// veilEvent does it to an event. A broadcast is said to everybody.
+func veilEvent(e *api.Event) {
+	e.Number = mask(e.Number)
+	if e.Type == api.EventUSSD {
+		e.Text = ""
 	}
 }
 

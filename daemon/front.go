@@ -20,15 +20,15 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	names := make([]string, len(d.cfg.Modems))
+	names, codes := make([]string, len(d.cfg.Modems)), map[string][]string{}
 	for i, m := range d.cfg.Modems {
-		names[i] = m.Name
+		names[i], codes[m.Name] = m.Name, d.cfg.Guard.USSD
 	}
 	deps := apiDeps{
 		Store: d.store, Log: d.log, Modems: d.board.list, ModemNames: names, Wake: d.queue.wake,
 		Defaults: sendDefaults{Validity: d.cfg.Send.Validity, Report: d.cfg.Send.Report, OnUnknown: api.OnUnknown(d.cfg.Send.OnUnknown)},
 		Version:  d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
-		Door: entrance, Desks: &d.desks, Console: d.cfg.API.Console,
+		Door: entrance, Desks: &d.desks, USSD: codes, Console: d.cfg.API.Console,
 	}
 	if d.Listen != nil {
 		self := peer{UID: deps.Door.UID, Known: true}

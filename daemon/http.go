@@ -56,7 +56,8 @@ type apiDeps struct {
 	DiskFull   func()             // told when the disk had no room for a message; nil is allowed
 	Guard      *guard             // nil: no limits
 	Door       door
-	Desks      *desks // required where Console is on
+	Desks      *desks
+	USSD       map[string][]string // the codes that the role send may dial, by modem
 	Console    bool
 	Identify   func(net.Conn) peer // nil asks the kernel
 	Now        func() time.Time    // nil is time.Now
@@ -116,6 +117,7 @@ func (s *server) routes() {
 	s.eventRoutes(h)
 	s.statusRoutes(h)
 	s.consoleRoutes(h)
+	s.ussdRoutes(h)
 
 	s.spec = document(func() ([]byte, error) { return json.Marshal(h.OpenAPI()) })
 	s.specY = document(h.OpenAPI().YAML)

@@ -74,6 +74,7 @@ func (s *server) events(ctx context.Context, in *eventsInput) (*streamOutput, er
 		r, w := humago.Unwrap(hc)
 		st := stream{w: w, rc: http.NewResponseController(w), lines: strings.Contains(in.Accept, mediaNDJSON)}
 		follow := in.Follow && r.Method != http.MethodHead // whose answer is complete with its header
+		st.veiled = s.Door.roles(peerFrom(ctx))&roleReadContent == 0
 		if err := s.follow(r.Context(), &st, after, follow); err != nil && r.Context().Err() == nil {
 			s.Log.Debug("api: a stream of events ended", "error", err)
 		}
@@ -130,10 +131,11 @@ func (s *server) copyEvents(st *stream, after *int64) (int, error) {
 
 // stream writes events in one of the two forms.
 type stream struct {
-	w     http.ResponseWriter
-	rc    *http.ResponseController
-	lines bool
-	buf   bytes.Buffer
+	w      http.ResponseWriter
+	rc     *http.ResponseController
+	lines  bool
+	veiled bool // the reader may not see numbers and texts
+	buf    bytes.Buffer
 }
 
 func (st *stream) open() error {
@@ -147,6 +149,9 @@ func (st *stream) open() error {
 }
 
 func (st *stream) add(e api.Event) error {
+	if st.veiled {
+		veilEvent(&e)
+	}
 	b, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode event %d: %w", e.Seq, err)

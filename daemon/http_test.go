@@ -62,7 +62,7 @@ func newTestAPI(t testing.TB, change ...func(*apiDeps)) *testAPI {
 		Wake:     func() { a.woken.Add(1) },
 		Defaults: sendDefaults{Validity: 24 * time.Hour, OnUnknown: api.OnUnknownResend},
 		Version:  "test", Started: time.Now(), Database: filepath.Join(t.TempDir(), "simpost.db"),
-		Trouble: a.troubleNow, Door: testDoor(testUID, testUID),
+		Trouble: a.troubleNow, Door: testDoor(testUID, testUID), Desks: new(desks),
 		Identify: func(net.Conn) peer { a.mu.Lock(); defer a.mu.Unlock(); return a.who },
 	}
 	for _, c := range change {

@@ -37,6 +37,7 @@ type session struct {
 	sim  store.SIM
 	lane *lane
 	desk desk // what people ask of the modem
+	menu menu // what the network asks of people
 
 	proofs     proofs
 	status     modem.Status
@@ -162,6 +163,9 @@ func (s *session) turn(ctx context.Context) error {
 	if err := s.slowed(now); err != nil {
 		return s.storeResult(err)
 	}
+	if next := s.nextErrand(); !next.IsZero() && !next.After(now) {
+		return s.errand(ctx, now)
+	}
 	return s.wait(ctx, now)
 }
 
@@ -190,6 +194,9 @@ func (s *session) sleep(now time.Time) time.Duration {
 	until := s.nextPoll
 	if s.paused.After(now) && s.paused.Before(until) {
 		until = s.paused
+	}
+	if next := s.nextErrand(); !next.IsZero() && next.Before(until) {
+		until = next
 	}
 	if next := s.pace.next(); next.After(now) && next.Before(until) {
 		until = next
@@ -220,6 +227,9 @@ func (s *session) news(ctx context.Context) error {
 		if err := s.evidence(e); err != nil {
 			return err
 		}
+	}
+	if err := s.heard(taken.USSD); err != nil {
+		return err
 	}
 	if taken.Rebooted {
 		return errRebooted

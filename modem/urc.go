@@ -14,20 +14,23 @@ const (
 	maxDirect   = 256
 	maxEvidence = 64
 	maxNotes    = 32 // memory names, full memories, calls: each list
-	maxUSSD     = 8
+	maxUSSD     = 8  // answers of a session in progress, and what the network said by itself: each
 )
 
 // Taken is what came outside of commands since the last Take.
 type Taken struct {
-	Direct   []Direct   // in order of arrival
-	Late     []Evidence // answers to commands that had been given up
-	Memories []string   // memories where something is said to have arrived; "" where the modem named none
-	Full     []string   // memories said to be full
-	Calls    []string   // callers' numbers, "" where not told
-	Rebooted bool       // the modem restarted by itself: settings are lost, open it again
-	Network  bool       // registration changed
-	SIM      bool       // the SIM's state changed
-	Missed   int        // lines lost because nobody took them: poll
+	Direct   []Direct    // in order of arrival
+	Late     []Evidence  // answers to commands that had been given up
+	Memories []string    // memories where something is said to have arrived; "" where the modem named none
+	Full     []string    // memories said to be full
+	Calls    []string    // callers' numbers, "" where not told
+	USSD     []USSDReply // what the network said outside of a call of USSD: its own idea, or too late
+	Rebooted bool        // the modem restarted by itself: settings are lost, open it again
+	Network  bool        // registration changed
+	SIM      bool        // the SIM's state changed
+	Missed   int         // lines lost because nobody took them: poll
+
+	ussd []string // as it came: what it means is the dialect's to say
 }
 
 // Direct is a PDU that came without being asked for. A CMT with CSMS=1, and a CDS then too, waits for Ack.
@@ -68,6 +71,7 @@ type news struct {
 	banner  string          // of a port that is no AT port
 	ready   map[string]bool // boot lines of the boot in progress
 	booting bool            // Open saw this boot: its last lines may still come
+	asking  bool            // USSD waits for an answer
 	ussd    chan string     // answers to USSD nobody took yet
 }
 
@@ -93,6 +97,10 @@ func (m *Modem) Take() Taken {
 	defer n.mu.Unlock()
 	t := n.taken
 	n.taken = Taken{}
+	for _, v := range t.ussd {
+		r, _ := m.readUSSD(v)
+		t.USSD = append(t.USSD, r)
+	}
 	return t
 }
 
@@ -197,8 +205,7 @@ func (n *news) event(u atcmd.URC) bool {
 	case "^SIMST", "+QUSIM", "+QSIMSTAT", "#QSS", "+CSIMST":
 		t.SIM = true
 	case "+CUSD":
-		n.offerUSSD(strings.TrimSpace(v))
-		return false
+		return n.ussdLine(strings.TrimSpace(v))
 	case "+CPIN":
 		t.SIM = true
 		return n.bootLine(u.Line)
@@ -245,30 +252,31 @@ func note(list *[]string, s string) {
 	}
 }
 
-// offerUSSD drops the oldest answer when nobody takes them. It is the only sender, under n.mu.
-func (n *news) offerUSSD(v string) {
-	for {
+// ussdLine goes to the call of USSD that waits, else to Take.
+func (n *news) ussdLine(v string) bool {
+	switch {
+	case n.asking:
 		select {
 		case n.ussd <- v:
-			return
-		default:
+		default: // it has more than it can want
 		}
-		n.dropOneUSSD()
-	}
-}
-
-// dropUSSD forgets answers to earlier codes.
-func (n *news) dropUSSD() {
-	for n.dropOneUSSD() {
-	}
-}
-
-func (n *news) dropOneUSSD() bool {
-	select {
-	case <-n.ussd:
-		return true
-	default:
 		return false
+	case len(n.taken.ussd) >= maxUSSD:
+		n.taken.Missed++
+	default:
+		n.taken.ussd = append(n.taken.ussd, v)
+	}
+	return true
+}
+
+// ask opens or closes the way of USSD lines to awaitUSSD. What it has not taken is for Take: it came too late.
+func (n *news) ask(on bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asking = on
+	for !on && len(n.ussd) > 0 {
+		n.taken.ussd = append(n.taken.ussd, <-n.ussd)
+		n.ring()
 	}
 }
 

@@ -9,65 +9,123 @@ import (
 	"strings"
 	"time"
 
+	"simpost/atcmd"
 	"simpost/pdu"
 )
 
-// USSDReply is the network's answer.
+// USSDReply is what the network said in a USSD session. State is one of
+//
+//	done         it is over
+//	reply        the network waits for an answer: USSD sends it, EndUSSD declines
+//	ended        the network closed the session
+//	elsewhere    another program or the phone's own menu answered
+//	unsupported  the network does not know the code
+//	timeout      the network gave up
 type USSDReply struct {
-	Text string
-	Menu bool // the network waits for more; the session was closed here
+	Text  string // "" if there was none
+	State string
 }
 
-var ussdGrammar = regexp.MustCompile(`^[0-9*#]{1,182}$`)
+// ussdStates are the values of <m> in order (TS 27.007 7.15).
+var ussdStates = []string{"done", "reply", "ended", "elsewhere", "unsupported", "timeout"}
+
+// ussdGrammar is what can stand between the quotes in any character set of a modem: the letters that GSM and ASCII share.
+var ussdGrammar = regexp.MustCompile(`^[0-9A-Za-z*#+,.:;?!/() -]{1,182}$`)
 
 // ussdGrace is how long a text may follow the release that some networks send first.
 const ussdGrace = 3 * time.Second
 
-// USSD sends a code such as *100# and waits for the network's answer.
-func (m *Modem) USSD(ctx context.Context, code string) (USSDReply, error) {
-	if !ussdGrammar.MatchString(code) {
-		return USSDReply{}, errors.New("USSD code: 1 to 182 of digits, * and # are allowed")
+// USSD sends a code such as *100#, or the answer that an open session waits for, and returns what the network says. After
+// State reply the session stays open: some networks hold back messages meanwhile, so somebody must end it. An error
+// leaves none open. It says nothing of which codes are safe to send.
+func (m *Modem) USSD(ctx context.Context, text string) (USSDReply, error) {
+	if !ussdGrammar.MatchString(text) {
+		return USSDReply{}, errors.New("USSD: 1 to 182 of digits, *, #, letters, spaces and + , . : ; ? ! / ( ) - are allowed")
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Network)
 	defer cancel()
-	m.news.dropUSSD()
-	if _, err := m.ask(ctx, `+CUSD=1,"`+m.dialect.ussd.encode(code)+`",15`); err != nil {
-		return USSDReply{}, fmt.Errorf("send a USSD code: %w", err)
+	m.news.ask(true)
+	defer m.news.ask(false)
+	if err := m.sendUSSD(ctx, text); err != nil {
+		return USSDReply{}, fmt.Errorf("send USSD: %w", err)
 	}
 	r, err := m.awaitUSSD(ctx)
-	if err != nil || r.Menu { // leave no session open: some networks hold back messages meanwhile
-		m.ask(context.WithoutCancel(ctx), "+CUSD=2")
-	}
 	if err != nil {
+		m.EndUSSD(context.WithoutCancel(ctx))
 		return USSDReply{}, fmt.Errorf("USSD: %w", err)
 	}
 	return r, nil
 }
 
-// awaitUSSD takes the first answer with a text. A release may come before it, after it, or alone.
+// EndUSSD closes the session, if one is open.
+func (m *Modem) EndUSSD(ctx context.Context) error {
+	_, err := m.ask(ctx, "+CUSD=2")
+	return ignoreRefused(err)
+}
+
+// sendUSSD writes text as the dialect does. A modem that does not take it so is asked in the other ways, and remembered by
+// the one that it takes: models of one maker differ, and a text in the wrong form is refused before it reaches the radio.
+func (m *Modem) sendUSSD(ctx context.Context, text string) error {
+	var first error
+	for _, form := range []ussdForm{m.dialect.ussd, ussdPlain, ussdPacked, ussdUCS2} {
+		if first != nil && form == m.dialect.ussd {
+			continue
+		}
+		_, err := m.ask(ctx, `+CUSD=1,"`+form.encode(text)+`",15`)
+		if err == nil {
+			m.dialect.ussd = form
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !formRefused(err) {
+			break
+		}
+	}
+	return first
+}
+
+// formRefused says that the modem did not understand the command, as opposed to what the network made of it.
+func formRefused(err error) bool {
+	var final atcmd.FinalError
+	return errors.As(err, &final) || isCME(err, 24, 25, 50, 100)
+}
+
+// awaitUSSD takes the first answer with a text, or that the network has none. A release may come before it, after it, or
+// alone.
 func (m *Modem) awaitUSSD(ctx context.Context) (USSDReply, error) {
 	grace := make(<-chan time.Time)
+	var bare USSDReply
 	for {
 		select {
 		case v := <-m.news.ussd:
-			state, text, ok := parseUSSD(v)
-			switch {
-			case ok:
-				return USSDReply{Text: m.dialect.ussd.decode(text.body, text.dcs), Menu: state == 1}, nil
-			case state == 4:
-				return USSDReply{}, errors.New("the network does not support this code")
-			case state == 5:
-				return USSDReply{}, errors.New("the network did not answer in time")
+			r, ok := m.readUSSD(v)
+			if ok || r.State == "unsupported" || r.State == "timeout" {
+				return r, nil
 			}
-			grace = time.After(ussdGrace)
+			bare, grace = r, time.After(ussdGrace)
 		case <-grace:
-			return USSDReply{}, errors.New("the network closed it without a text")
+			return bare, nil
 		case <-ctx.Done():
 			return USSDReply{}, ctx.Err()
 		case <-m.news.done:
 			return USSDReply{}, m.conn.Err()
 		}
 	}
+}
+
+// readUSSD reads the part after "+CUSD:"; told says that it holds a text.
+func (m *Modem) readUSSD(v string) (r USSDReply, told bool) {
+	state, text, told := parseUSSD(v)
+	r.State = "ended"
+	if state >= 0 && state < len(ussdStates) {
+		r.State = ussdStates[state]
+	}
+	if told {
+		r.Text = m.dialect.ussd.decode(text.body, text.dcs)
+	}
+	return r, told
 }
 
 type ussdText struct {

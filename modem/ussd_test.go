@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -43,14 +44,14 @@ func TestUSSDExchanges(t *testing.T) {
 				s.answers[`+CUSD=1,"*100#",15`], s.answers["+CUSD=2"] = wire, "OK"
 				m := s.mustOpen(Config{})
 				got, err := m.USSD(t.Context(), "*100#")
-				if err != nil || got.Menu != v.Expected.Active {
+				if err != nil || (got.State == "reply") != v.Expected.Active {
 					t.Fatalf("got %+v, %v", got, err)
 				}
 				// atcmd makes one line break of CR LF.
 				if want := normal(v.Expected.Text); normal(got.Text) != want {
 					t.Errorf("got %q, want %q", got.Text, want)
 				}
-				if closed := s.count("+CUSD=2"); closed == 1 != got.Menu {
+				if closed := s.count("+CUSD=2"); closed != 0 {
 					t.Errorf("closed %d times", closed)
 				}
 			})
@@ -71,19 +72,22 @@ func normal(s string) string {
 	return string(out)
 }
 
-func TestUSSDRefusals(t *testing.T) {
-	for name, wire := range map[string]string{
-		"refused": "ERROR", "not supported": "OK|+CUSD: 4", "no answer in time": "OK|+CUSD: 5", "closed without a text": "OK|+CUSD: 2", "silence": "OK",
+// TestUSSDEndings: each way in which there is no text has its word, and only what the modem itself does not answer is an
+// error, after which no session is left open.
+func TestUSSDEndings(t *testing.T) {
+	for wire, state := range map[string]string{
+		"ERROR": "", "OK": "", "+CME ERROR: 30": "",
+		"OK|+CUSD: 4": "unsupported", "OK|+CUSD: 5": "timeout", "OK|+CUSD: 2": "ended", "OK|+CUSD: 0": "done", "OK|+CUSD: 3": "elsewhere", "OK|+CUSD: 9": "ended",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScript(t)
 			s.answers[`+CUSD=1,"*100#",15`] = wire
 			m := s.mustOpen(Config{})
-			if got, err := m.USSD(t.Context(), "*100#"); err == nil {
-				t.Errorf("%s: got %+v", name, got)
+			if got, err := m.USSD(t.Context(), "*100#"); (err == nil) != (state != "") || got.State != state || got.Text != "" {
+				t.Errorf("%s: got %+v, %v", wire, got, err)
 			}
-			if closed := s.count("+CUSD=2"); closed == 1 != (wire != "ERROR") {
-				t.Errorf("%s: the session was closed %d times", name, closed)
+			if closed := s.count("+CUSD=2"); closed == 1 != (wire == "OK") {
+				t.Errorf("%s: the session was closed %d times", wire, closed)
 			}
 		})
 	}
@@ -94,7 +98,7 @@ func TestUSSDGrammar(t *testing.T) {
 		s := newScript(t)
 		m := s.mustOpen(Config{})
 		before := len(s.log())
-		for _, code := range []string{"", "*100#\r", `*1",15`, "hello", "\x1a"} {
+		for _, code := range []string{"", "*100#\r", `*1",15`, "na\u00efve", "\x1a", "a@b", strings.Repeat("1", 183)} {
 			if _, err := m.USSD(t.Context(), code); err == nil {
 				t.Errorf("%q was taken", code)
 			}
@@ -105,33 +109,44 @@ func TestUSSDGrammar(t *testing.T) {
 	})
 }
 
-// TestUSSDOldAnswer: what came before the code was sent is not its answer.
-func TestUSSDOldAnswer(t *testing.T) {
+// TestUSSDUnasked: what the network says by itself, before a code or after it, is no answer, and is not lost.
+func TestUSSDUnasked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
 		s.answers[`+CUSD=1,"*100#",15`] = `OK|+CUSD: 0,"new",15`
 		m := s.mustOpen(Config{})
 		for range 2 * maxUSSD {
-			s.say(`+CUSD: 0,"old",15`)
+			s.say(`+CUSD: 1,"004F006C0064",72`)
 			synctest.Wait()
 		}
 		if got, err := m.USSD(t.Context(), "*100#"); err != nil || got.Text != "new" {
 			t.Errorf("got %+v, %v", got, err)
 		}
+		s.say("+CUSD: 2")
+		synctest.Wait()
+		got := m.Take()
+		if len(got.USSD) != maxUSSD || got.USSD[0] != (USSDReply{Text: "Old", State: "reply"}) || got.Missed != maxUSSD+1 {
+			t.Errorf("got %+v", got)
+		}
 	})
 }
 
-// TestUSSDPackedByProfile: a Huawei wants the code packed; generic asks it in plain words and is refused.
-func TestUSSDPackedByProfile(t *testing.T) {
-	for profile, ok := range map[string]bool{"generic": false, "huawei": true} {
+// TestUSSDForms: a Huawei gets the code packed at once; a modem that nobody knows is asked in plain words first, and from
+// then on in the way that it took.
+func TestUSSDForms(t *testing.T) {
+	for profile, plain := range map[string]int{"generic": 1, "huawei": 0} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScript(t)
 			s.on = remembering()
 			s.answers[`+CUSD=1,"AA180C3602",15`] = `OK|+CUSD: 0,"E6B79C9E6FD1EF6F",15`
 			m := s.mustOpen(Config{Profile: profile})
-			got, err := m.USSD(t.Context(), "*100#")
-			if (err == nil) != ok || ok && got.Text != "forty-two" {
-				t.Errorf("%s: %+v, %v", profile, got, err)
+			for range 2 {
+				if got, err := m.USSD(t.Context(), "*100#"); err != nil || got.Text != "forty-two" {
+					t.Errorf("%s: %+v, %v", profile, got, err)
+				}
+			}
+			if n := s.count(`+CUSD=1,"*100#",15`); n != plain {
+				t.Errorf("%s: asked in plain words %d times", profile, n)
 			}
 		})
 	}

@@ -62,8 +62,14 @@ func eventLine(e api.Event) string {
 	if e.Modem != "" {
 		words = append(words, "modem "+clean(e.Modem))
 	}
+	if e.Number != "" {
+		words = append(words, "from "+clean(e.Number))
+	}
 	if e.Detail != "" {
 		words = append(words, "("+clean(e.Detail)+")")
+	}
+	if e.Text != "" {
+		words = append(words, clean(e.Text))
 	}
 	return strings.Join(words, " ")
 }

@@ -182,6 +182,14 @@ func (c *Client) AT(ctx context.Context, modem, command string) (ATAnswer, error
 	return a, err
 }
 
+// USSD dials a code, replies in its menu, or ends it; it returns when the network
+// has answered.
+func (c *Client) USSD(ctx context.Context, modem string, r USSDRequest) (USSDAnswer, error) {
+	var a USSDAnswer
+	err := c.post(ctx, "/v1/modems/"+url.PathEscape(modem)+"/ussd", r, &a)
+	return a, err
+}
+
 // Status answers how the daemon is.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	return get[Status](ctx, c, "/v1/status")

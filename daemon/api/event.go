@@ -3,7 +3,8 @@ package api
 import "time"
 
 // Event is one line of the daemon's log of facts, numbered without gaps as
-// committed; only the restoring of a copy jumps ahead. Every subscriber reads the same log.
+// committed; only the restoring of a copy jumps ahead. Every subscriber reads the same log;
+// who lacks the role read-content gets no Text of USSD and no whole Number.
 type Event struct {
 	Seq     int64     `json:"seq"`
 	At      time.Time `json:"at"`
@@ -13,6 +14,8 @@ type Event struct {
 	Modem   string    `json:"modem,omitempty"`
 	State   string    `json:"state,omitempty" doc:"the message's state after it"`
 	Detail  string    `json:"detail,omitempty" doc:"a sentence without numbers or text"`
+	Number  string    `json:"number,omitempty" doc:"of a caller"`
+	Text    string    `json:"text,omitempty" doc:"of USSD that nobody asked for, or of a broadcast; never of a message"`
 }
 
 // EventType names what happened.
@@ -45,5 +48,6 @@ const (
 	EventDaemonStarted EventType = "daemon.started"
 	EventRestored      EventType = "daemon.restored" // the database is a copy: numbers jump, and what was open is held
 	EventGap           EventType = "events.gap"      // the events up to this one's number are not kept any more
+	EventUSSD          EventType = "ussd"            // the network said something that nobody waited for
 	EventGuardAlarm    EventType = "guard.alarm"     // most of a day's budget is used up; once a day
 )

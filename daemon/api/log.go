@@ -18,6 +18,15 @@ func (m Message) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.String("modem", m.Modem), slog.Int("parts", len(m.Parts)))...)
 }
 
+// LogValue tells what happened to what: neither who called nor what was said.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int64("seq", e.Seq), slog.String("type", string(e.Type)), slog.String("message", e.Message),
+		slog.String("modem", e.Modem), slog.String("state", e.State))
+}
+
+// LogValue tells how the session stands, and not what was said in it.
+func (a USSDAnswer) LogValue() slog.Value { return slog.StringValue(string(a.State)) }
+
 // masked leaves enough of a number to tell two apart that one knows. A sender
 // that is a name leaves as little, and nothing is left whole.
 func masked(number string) string {

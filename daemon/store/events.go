@@ -12,14 +12,22 @@ import (
 // maxEvents bounds one answer of Events.
 const maxEvents = 1000
 
+// schemaSaid lets an event hold what is said nowhere else: who called, what the
+// network announced. Events about messages hold neither.
+const schemaSaid = `
+ALTER TABLE event ADD COLUMN number TEXT NOT NULL DEFAULT '';
+ALTER TABLE event ADD COLUMN text   TEXT NOT NULL DEFAULT '';
+CREATE INDEX event_said ON event(at) WHERE number <> '' OR text <> '';
+`
+
 // event appends to the log, in the operation's transaction.
 func (t *tx) event(e api.Event) error {
 	var message any
 	if e.Message != "" {
 		message = e.Message
 	}
-	_, err := t.exec(`INSERT INTO event (at, type, message, part, modem, state, detail) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		t.now, string(e.Type), message, e.Part, e.Modem, e.State, e.Detail)
+	_, err := t.exec(`INSERT INTO event (at, type, message, part, modem, state, detail, number, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.now, string(e.Type), message, e.Part, e.Modem, e.State, e.Detail, e.Number, e.Text)
 	if err == nil {
 		t.events++
 	}
@@ -44,7 +52,7 @@ func (s *Store) Events(after int64, limit int) ([]api.Event, error) {
 	if gap {
 		after, limit = missing.Seq, max(limit-1, 1)
 	}
-	rows, err := s.read().rows(`SELECT seq, at, type, message, part, modem, state, detail FROM event WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	rows, err := s.read().rows(`SELECT seq, at, type, message, part, modem, state, detail, number, text FROM event WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
 	if err != nil {
 		return nil, s.readError("read the events", err)
 	}
@@ -59,7 +67,7 @@ func scanEvent(rows *sql.Rows) (api.Event, error) {
 	var e api.Event
 	var at int64
 	var message sql.NullInt64
-	err := rows.Scan(&e.Seq, &at, &e.Type, &message, &e.Part, &e.Modem, &e.State, &e.Detail)
+	err := rows.Scan(&e.Seq, &at, &e.Type, &message, &e.Part, &e.Modem, &e.State, &e.Detail, &e.Number, &e.Text)
 	e.At = fromMilli(at)
 	if message.Valid {
 		e.Message = formatID(message.Int64)

@@ -39,6 +39,7 @@ const finished = `('sent', 'delivered', 'failed', 'expired', 'cancelled', 'recei
 const (
 	oldBodies = `FROM message INDEXED BY message_body WHERE (text IS NOT NULL OR data IS NOT NULL) AND state IN ` + finished
 	oldPDUs   = `FROM received INDEXED BY received_body WHERE pdu <> x''`
+	oldSaid   = `FROM event INDEXED BY event_said WHERE (number <> '' OR text <> '')`
 )
 
 // Forget forgets what finished messages said, as Retention has it.
@@ -54,7 +55,13 @@ func (s *Store) Forget(now time.Time) (int, error) {
 	pdus, err := s.batches(now, "forget old octets", func(t *tx) (int, error) {
 		return t.scrub(t.change(`UPDATE received SET pdu = x'', octets = 0 WHERE id IN (SELECT id `+oldPDUs+` AND received_at <= ? LIMIT ?)`, cutoff, housekeepingBatch))
 	})
-	return bodies + pdus, err
+	if err != nil {
+		return bodies + pdus, err
+	}
+	said, err := s.batches(now, "forget what old events say", func(t *tx) (int, error) {
+		return t.scrub(t.change(`UPDATE event SET number = '', text = '' WHERE seq IN (SELECT seq `+oldSaid+` AND at <= ? LIMIT ?)`, cutoff, housekeepingBatch))
+	})
+	return bodies + pdus + said, err
 }
 
 func (t *tx) forgetBodies(cutoff int64) (int, error) {
@@ -101,7 +108,8 @@ func (r Retention) nextForget() string {
 	if r.Text > 0 {
 		due := (r.Text + forgetSlack).Milliseconds()
 		terms += fmt.Sprintf(` UNION ALL SELECT (SELECT created_at %s ORDER BY created_at LIMIT 1) + %d
-			UNION ALL SELECT (SELECT received_at %s ORDER BY received_at LIMIT 1) + %d`, oldBodies, due, oldPDUs, due)
+			UNION ALL SELECT (SELECT received_at %s ORDER BY received_at LIMIT 1) + %d
+			UNION ALL SELECT (SELECT at %s ORDER BY at LIMIT 1) + %d`, oldBodies, due, oldPDUs, due, oldSaid, due)
 	}
 	if r.Events > 0 {
 		terms += fmt.Sprintf(` UNION ALL SELECT (SELECT at FROM event WHERE seq < (SELECT max(seq) FROM event) ORDER BY seq LIMIT 1) + %d`,

@@ -80,8 +80,9 @@ type Modem struct {
 	joined     []byte   // output that a fault holds back
 	lastHeard  time.Time
 	floodStops int
-	deaf       string // the fault that made it deaf
-	ussd       bool   // a USSD session waits for an answer
+	deaf       string              // the fault that made it deaf
+	ussd       bool                // a USSD session waits for an answer
+	ussdScript map[string][]string // what SetUSSD put in place of the menu
 	boots      int
 }
 

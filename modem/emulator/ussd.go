@@ -25,20 +25,61 @@ func setCUSD(x *exec) final {
 		return m.cmeError(50)
 	case f[0] == "2":
 		m.ussd = false
+		m.n.signal()
 		return resultOK
 	case len(f) == 1:
 		return resultOK
 	case !m.reachable():
 		return m.cmeError(30)
 	}
-	text, open := m.ussdAnswer(m.readUSSD(f[1]))
-	m.n.after(m.cfg.Latency, func() {
-		if m.powered {
-			m.ussd = open
-			m.urc(m.sayUSSD(text, open))
-		}
-	})
+	asked := m.readUSSD(f[1])
+	lines, ok := m.ussdScript[asked]
+	if !ok {
+		lines = []string{m.sayUSSD(m.ussdAnswer(asked))}
+	}
+	m.n.after(m.cfg.Latency, func() { m.ussdSays(lines) })
 	return resultOK
+}
+
+// SetUSSD has the network answer a code, or a choice in a menu, with text from now on; waits leaves the session open for
+// another choice.
+func (m *Modem) SetUSSD(code, text string, waits bool) {
+	m.locked(func() { m.script(code, m.sayUSSD(text, waits)) })
+}
+
+// ScriptUSSD is SetUSSD in the modem's own words, such as "+CUSD: 4"; none is silence.
+func (m *Modem) ScriptUSSD(code string, lines ...string) {
+	m.locked(func() { m.script(code, lines...) })
+}
+
+func (m *Modem) script(code string, lines ...string) {
+	if m.ussdScript == nil {
+		m.ussdScript = map[string][]string{}
+	}
+	m.ussdScript[code] = lines
+}
+
+// PushUSSD is a network that begins by itself: a notice, or with waits a question.
+func (m *Modem) PushUSSD(text string, waits bool) {
+	m.locked(func() { m.ussdSays([]string{m.sayUSSD(text, waits)}) })
+}
+
+// USSDOpen says whether a session waits for the host.
+func (m *Modem) USSDOpen() bool {
+	m.n.mu.Lock()
+	defer m.n.mu.Unlock()
+	return m.ussd
+}
+
+func (m *Modem) ussdSays(lines []string) {
+	if !m.powered {
+		return
+	}
+	for _, l := range lines {
+		m.ussd = strings.HasPrefix(l, "+CUSD: 1")
+		m.urc(l)
+	}
+	m.n.signal()
 }
 
 func (m *Modem) ussdAnswer(asked string) (text string, open bool) {
