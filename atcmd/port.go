@@ -168,16 +168,21 @@ func (c *Conn) feed(b []byte) {
 	if c.fr.quoted && !quoted {
 		c.pending.Reset(c.cfg.PDUWait)
 	}
-	if c.fr.holds(isFinal) {
+	if c.fr.holds(c.ends) {
 		c.unended.Reset(c.cfg.Quiet)
 	}
+}
+
+// ends says whether l ends the running command. c.mu is held.
+func (c *Conn) ends(l string) bool {
+	return isFinal(l) || c.cur != nil && c.cur.spec.ends(l)
 }
 
 // endLine ends a final result whose line end was lost.
 func (c *Conn) endLine() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil || time.Since(c.lastRx) < c.cfg.Quiet || !c.fr.holds(isFinal) {
+	if c.err != nil || time.Since(c.lastRx) < c.cfg.Quiet || !c.fr.holds(c.ends) {
 		return
 	}
 	t, _ := c.fr.flush()

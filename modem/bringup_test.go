@@ -22,9 +22,9 @@ func TestBringUpOnRecordedModems(t *testing.T) {
 	}{
 		"HuaweiK3715":              {"huawei", "SM ME SR", "1,1,0,1,0"},
 		"HuaweiE1752":              {"huawei", "SM ME SR", "1,1,0,1,0"},
-		"WavecomMultiband900E1800": {"generic", "SM SR", "2,1,0,1,0"},
+		"WavecomMultiband900E1800": {"wavecom", "SM SR", "2,1,0,1,0"},
 		"QualcommM6280":            {"generic", "SM ME SR", "2,1,0,1,0"},
-		"ZteK3565Z":                {"generic", "SM ME SR", "2,1,0,1,0"},
+		"ZteK3565Z":                {"zte", "SM ME SR", "1,1,0,1,0"},
 		"NokiaN79":                 {"generic", "", "poll"},
 		"GenericTestModem":         {"generic", "SM ME SR", "2,1,0,1,0"},
 	}

@@ -11,12 +11,17 @@ type dialect struct {
 	name      string
 	match     []string      // any of these in "manufacturer model", lower case; the first dialect that matches is used
 	init      []string      // sent once the dialect is known; a refusal is of no interest
+	unlocked  []string      // sent after the PIN, likewise
 	iccid     []string      // commands that tell the ICCID, before the common ones
 	left      counter       // how many tries the PIN has left
 	cnmi      []string      // ladder of indication modes, best first; below it only polling
+	mute      bool          // announces nothing: no ladder, only polling
 	memory    []string      // preferred receiving memories, best first
+	arity     int           // how many memories AT+CPMS= takes at most; 0: 3
 	list      time.Duration // CMGL's limit where it hangs rather than answers
 	bareREADY bool          // AT+CPIN? is answered by READY without an OK
+	waits     bool          // +CME ERROR: 515 is "please wait": the command is given again
+	keepsLink bool          // honours AT+CMMS=2: the radio link stays up between two messages
 	ussd      ussdForm      // how USSD text is written on the wire
 	reset     []string      // restarts the modem, tried before AT+CFUN=1,1
 	ack       string        // positive acknowledgement, "+CNMA"
@@ -29,7 +34,8 @@ type dialect struct {
 type counter struct {
 	cmd, name string
 	label     string // the line begins with this field, where several lines come
-	field     int
+	field     int    // of the PIN
+	puk       int    // of the PUK, 0 where it is not told; CPINR has it in a line of its own
 }
 
 type ussdForm int
@@ -49,9 +55,13 @@ var generic = dialect{
 	left:   counter{cmd: "+CPINR", name: "+CPINR", label: "SIM PIN", field: 1},
 	cnmi:   []string{"2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0", "1,1,0,2,0"},
 	memory: []string{"SM", "ME", "MT"},
+	arity:  cpmsMost,
 	smss:   "none",
 	ack:    "+CNMA",
 }
+
+// cpmsMost is how many memories AT+CPMS= names: mem1, mem2, mem3 (TS 27.005 3.2.2).
+const cpmsMost = 3
 
 // dialects are tried in order. Another vendor is another row.
 var dialects = []dialect{
@@ -61,7 +71,7 @@ var dialects = []dialect{
 		// ^CURC=0 stops the chatter that gets between header and PDU (gammu 126, 138).
 		init:  []string{"^CURC=0"},
 		iccid: []string{"^ICCID?"},
-		left:  counter{cmd: "^CPIN?", name: "^CPIN", field: 3},
+		left:  counter{cmd: "^CPIN?", name: "^CPIN", field: 3, puk: 2},
 		// Mode 2 is advertised and then refused, or taken and not honoured (oFono build_cnmi_string).
 		cnmi:  []string{"1,1,0,1,0", "1,1,0,2,0", "2,1,0,1,0"},
 		list:  60 * time.Second, // CMGL hangs after a while of polling (gammu 4, 266, 323, 393)
@@ -69,26 +79,90 @@ var dialects = []dialect{
 		reset: []string{"^RESET"},
 	},
 	{
-		name:  "simcom-lte",
-		match: []string{"sim7", "sim82", "a76"},
-		iccid: []string{"+CICCID"},
-		left:  counter{cmd: "+SPIC", name: "+SPIC", field: 0},
-		cnmi:  []string{"2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0"},
-		reset: []string{"+CRESET"},
+		name:      "simcom-lte",
+		match:     []string{"sim7", "sim82", "a76"},
+		iccid:     []string{"+CICCID"},
+		left:      counter{cmd: "+SPIC", name: "+SPIC", field: 0, puk: 1},
+		cnmi:      []string{"2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0"},
+		keepsLink: true,
+		reset:     []string{"+CRESET"},
 	},
 	{
-		name:  "simcom-2g",
-		match: []string{"sim800", "sim808", "sim900", "sim868", "simcom"},
-		left:  counter{cmd: "+SPIC", name: "+SPIC", field: 0},
-		cnmi:  []string{"2,1,0,1,0", "1,1,0,1,0", "2,1,0,2,0"}, // ds=1: reports never reach its stores (faucamp 61)
+		name:      "simcom-2g",
+		match:     []string{"sim800", "sim808", "sim900", "sim868", "simcom"},
+		left:      counter{cmd: "+SPIC", name: "+SPIC", field: 0, puk: 1},
+		cnmi:      []string{"2,1,0,1,0", "1,1,0,1,0", "2,1,0,2,0"}, // ds=1: reports never reach its stores (faucamp 61)
+		keepsLink: true,
 	},
 	{
 		name:  "quectel",
 		match: []string{"quectel"},
 		iccid: []string{"+QCCID"},
-		left:  counter{cmd: `+QPINC="SC"`, name: "+QPINC", label: "SC", field: 1},
+		left:  counter{cmd: `+QPINC="SC"`, name: "+QPINC", label: "SC", field: 1, puk: 2},
 		// A report in "SR" is announced as "SM",0, and reading that gives another message (IchthysMaranatha 75): never ds=2.
-		cnmi: []string{"2,1,0,1,0", "1,1,0,1,0"},
+		cnmi:      []string{"2,1,0,1,0", "1,1,0,1,0"},
+		keepsLink: true,
+	},
+	{
+		name:  "zte",
+		match: []string{"zte"},
+		// +ZUSIMR:2 floods the line until the stick crashes, or until it is asked this; after the PIN again (ModemManager).
+		init:     []string{"E0+CPMS?", "E0+CPMS?", "E0+CPMS?"},
+		unlocked: []string{"+CPMS?", "+CPMS?", "+CPMS?"},
+		left:     counter{cmd: "+ZPINPUK=?", name: "+ZPINPUK", field: 0, puk: 1},
+		cnmi:     []string{"1,1,0,1,0", "1,1,0,2,0", "2,1,0,1,0"}, // mode 2 is refused (oFono)
+	},
+	{
+		name:      "telit",
+		match:     []string{"telit"},
+		init:      []string{"#QSS=2"}, // says when the card is ready for messages, and when it is pulled
+		iccid:     []string{"#CCID"},
+		left:      counter{cmd: "#PCT", name: "#PCT", field: 0},
+		keepsLink: true,
+		reset:     []string{"#REBOOT"},
+	},
+	{
+		name:      "u-blox",
+		match:     []string{"u-blox", "ublox"},
+		left:      counter{cmd: "+UPINCNT", name: "+UPINCNT", field: 0, puk: 2},
+		keepsLink: true,
+		reset:     []string{"+CFUN=16"},
+	},
+	{
+		name:      "wavecom",
+		match:     []string{"wavecom"},
+		left:      counter{cmd: "+CPINC", name: "+CPINC", field: 0, puk: 2},
+		arity:     2,
+		bareREADY: true,
+		waits:     true, // after +CFUN=1 and after a message (gammu 93)
+	},
+	{
+		name:      "sierra",
+		match:     []string{"sierra"},
+		left:      counter{cmd: "+CPINC?", name: "+CPINC", field: 0, puk: 2},
+		bareREADY: true, // SL8084
+		waits:     true,
+	},
+	{
+		name:  "cinterion",
+		match: []string{"cinterion", "gemalto", "thales", "siemens"},
+		iccid: []string{"^SCID"},
+		left:  counter{cmd: `^SPIC="SC"`, name: "^SPIC", field: 0},
+		// bfr is 1 or nothing is taken, and reports are stored or not told (gammu 1206, 1207).
+		cnmi: []string{"2,1,0,2,1", "1,1,0,2,1"},
+	},
+	{
+		name:  "novatel",
+		match: []string{"novatel"},
+		// A +CDS wants an acknowledgement that is then refused, and without one the modem hangs: ds=2.
+		cnmi: []string{"1,1,0,2,0", "2,1,0,2,0", "1,1,0,0,0"},
+	},
+	{
+		name:  "mbm",
+		match: []string{"f3507", "f3607", "f5521", "c3607", "h5321"},
+		init:  []string{"+CGSMS=3"}, // messages by the circuit-switched side first
+		left:  counter{cmd: "*EPIN?", name: "*EPIN", field: 0, puk: 1},
+		mute:  true,
 	},
 }
 
@@ -127,6 +201,9 @@ func (d dialect) onGeneric() dialect {
 	}
 	if d.ack == "" {
 		d.ack = generic.ack
+	}
+	if d.arity == 0 {
+		d.arity = cpmsMost
 	}
 	if d.smss == "" {
 		d.smss = generic.smss

@@ -103,6 +103,8 @@ type Modem struct {
 	cmee     string          // what CMEE? said at the start
 	scan     map[string]bool // memories whose CMGL is not to be trusted
 	phantom  map[string]int  // messages CPMS counts and nobody can read
+	sent     time.Time       // the last message was answered, or given up
+	linkKept bool            // AT+CMMS=2 was given
 }
 
 // Open takes the port, brings the modem up to message indications (MODEMS 1.4) and does not wait for a network. It owns
@@ -139,11 +141,29 @@ func (m *Modem) Done() <-chan struct{} { return m.news.done }
 // Err is the first cause of the port's death, nil while it lives.
 func (m *Modem) Err() error { return m.conn.Err() }
 
-// exec runs AT+cmd under a limit of its own.
-func (m *Modem) exec(ctx context.Context, limit time.Duration, cmd string) ([]string, error) {
+// once runs AT+cmd under a limit of its own.
+func (m *Modem) once(ctx context.Context, limit time.Duration, cmd atcmd.Command) (atcmd.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r, err := m.conn.Exec(ctx, cmd)
+	return m.conn.Do(ctx, cmd)
+}
+
+// patientOnce is once, and again for a while where 515 means "please wait".
+func (m *Modem) patientOnce(ctx context.Context, limit time.Duration, cmd atcmd.Command) (atcmd.Response, error) {
+	for try := 1; ; try++ {
+		r, err := m.once(ctx, limit, cmd)
+		if !m.dialect.waits || !isCME(err, 515) || try == waitTries || m.pause(ctx, beat) != nil {
+			return r, err
+		}
+	}
+}
+
+// waitTries bounds the questions to a modem that says "please wait".
+const waitTries = 5
+
+// exec runs a plain command under a limit of its own.
+func (m *Modem) exec(ctx context.Context, limit time.Duration, cmd string) ([]string, error) {
+	r, err := m.patientOnce(ctx, limit, atcmd.Command{Line: cmd})
 	return r.Lines, err
 }
 

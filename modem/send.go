@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"simpost/atcmd"
 	"simpost/pdu"
@@ -27,9 +28,11 @@ func (m *Modem) Send(ctx context.Context, f pdu.Frame, ready func() error) (mr b
 
 // SendHex is Send for a frame already encoded: hex with the SMSC field in front, and the octets of the TPDU alone.
 func (m *Modem) SendHex(ctx context.Context, payload string, n int, ready func() error) (mr byte, err error) {
+	m.beforeSend(ctx)
 	r, err := m.conn.ExecPrompt(ctx, fmt.Sprintf("+CMGS=%d", n), atcmd.Prompt{
 		Payload: payload, Ready: ready, Wait: m.cfg.Limits.Prompt, Answer: m.cfg.Limits.Answer,
 	})
+	m.sent = time.Now()
 	if mr, ok := parseMR(r.Lines); ok && err == nil {
 		return mr, nil
 	}
@@ -44,6 +47,24 @@ func (m *Modem) SendHex(ctx context.Context, payload string, n int, ready func()
 		return mr, nil // the reference came, the OK behind it did not: the network has it
 	}
 	return 0, sendError(failed)
+}
+
+// linkUp is how long the radio link stays after a message (TS 27.005 3.5.6: 1 to 5 s).
+const linkUp = 5 * time.Second
+
+// beforeSend gets the modem ready for a message that follows another. Where the link can be kept that is asked for once:
+// a single message has no use for it. Where the modem may still say "please wait", it is asked until it does not.
+func (m *Modem) beforeSend(ctx context.Context) {
+	if m.sent.IsZero() || time.Since(m.sent) > linkUp {
+		return
+	}
+	if m.dialect.keepsLink && !m.linkKept {
+		m.linkKept = true
+		m.ask(ctx, "+CMMS=2")
+	}
+	if m.dialect.waits {
+		m.ask(ctx, "+CPMS?")
+	}
 }
 
 func sendError(e *atcmd.ExecError) *SendError {

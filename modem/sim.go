@@ -53,13 +53,12 @@ func (m *Modem) pinState(ctx context.Context) (string, error) {
 	if m.dialect.bareREADY {
 		cmd.Final = "+CPIN: READY"
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.Limits.Command)
-	defer cancel()
-	r, err := m.conn.Do(ctx, cmd)
+	r, err := m.patientOnce(ctx, m.cfg.Limits.Command, cmd)
 	lines := r.Lines
 	var failed *atcmd.ExecError
 	if errors.As(err, &failed) {
 		lines = failed.Lines
+		m.dialect.bareREADY = m.dialect.bareREADY || failed.Sent && !refused(err) && parsePIN(lines) == "READY" // learnt: no OK comes
 	}
 	switch state := parsePIN(lines); {
 	case slices.Contains(absent, state):
@@ -118,7 +117,7 @@ func (m *Modem) enterPIN(ctx context.Context) error {
 		forEach(mark, m.cfg.Guard.Worked) // it is not entered
 		return m.startError("pin-guard", fmt.Errorf("record that the PIN is tried: %w", err))
 	}
-	_, err = m.exec(ctx, 3*m.cfg.Limits.Command, `+CPIN="`+pin+`"`)
+	_, err = m.once(ctx, 3*m.cfg.Limits.Command, atcmd.Command{Line: `+CPIN="` + pin + `"`})
 	return m.pinAnswer(ctx, mark, before, known, err)
 }
 
@@ -172,6 +171,9 @@ func (m *Modem) pinAnswer(ctx context.Context, keys []string, before int, known 
 		if err := forEach(keys, m.cfg.Guard.Worked); err != nil {
 			return m.startError("pin-guard", fmt.Errorf("record that the PIN works: %w", err))
 		}
+		for _, cmd := range m.dialect.unlocked {
+			m.ask(ctx, cmd)
+		}
 		return nil
 	}
 	if isCME(err, 16) || m.conn.Err() != nil {
@@ -188,22 +190,44 @@ func (m *Modem) pinAnswer(ctx context.Context, keys []string, before int, known 
 	return m.startError("pin-refused", fmt.Errorf("the PIN was not taken, and is not tried again: %w", err))
 }
 
-// triesLeft asks the dialect's counter.
+// triesLeft is how often the PIN may still be wrong.
 func (m *Modem) triesLeft(ctx context.Context) (n int, known bool) {
-	c := m.dialect.left
-	lines, err := m.ask(ctx, c.cmd)
-	if err != nil {
-		return 0, false
+	t := m.tries(ctx)
+	return t.PIN, t.PIN >= 0
+}
+
+// Tries is how often a secret of the SIM may still be wrong, -1 where the modem does not tell.
+type Tries struct{ PIN, PUK int }
+
+// tries asks the dialect's counter, and the standard's where that says nothing.
+func (m *Modem) tries(ctx context.Context) Tries {
+	for _, c := range []counter{m.dialect.left, generic.left} {
+		if lines, err := m.ask(ctx, c.cmd); err == nil {
+			if t := c.read(lines); t.PIN >= 0 {
+				return t
+			}
+		}
 	}
+	return Tries{-1, -1}
+}
+
+// read finds both numbers in the counter's answer.
+func (c counter) read(lines []string) Tries {
+	t := Tries{-1, -1}
 	for _, l := range lines {
 		v, ok := cutName(l, c.name)
 		f := fields(v)
-		if !ok || c.label != "" && f[0] != c.label {
-			continue
-		}
-		if n, ok = number(f, c.field); ok {
-			return n, true
+		n, isNumber := number(f, c.field)
+		switch {
+		case !ok || !isNumber:
+		case c.label == "SIM PIN" && f[0] == "SIM PUK":
+			t.PUK = n
+		case t.PIN < 0 && (c.label == "" || f[0] == c.label):
+			t.PIN = n
+			if puk, ok := number(f, c.puk); ok && c.puk > 0 {
+				t.PUK = puk
+			}
 		}
 	}
-	return 0, false
+	return t
 }

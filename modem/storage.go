@@ -98,7 +98,7 @@ func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []
 		if hint := offered[2]; len(hint) > 0 && !slices.Contains(hint, r) {
 			continue
 		}
-		for _, set := range cpmsForms(r, other(sweep, r, offered[1])) {
+		for _, set := range m.cpmsForms(r, other(sweep, r, offered[1])) {
 			if m.gone(ctx) != nil {
 				return
 			}
@@ -121,7 +121,7 @@ func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []
 
 // acceptedArity finds out with which form the memory in force can be named again.
 func (m *Modem) acceptedArity(ctx context.Context) int {
-	for _, set := range cpmsForms(m.mems[0], "") {
+	for _, set := range m.cpmsForms(m.mems[0], "") {
 		if _, err := m.ask(ctx, cpms(set)); err == nil {
 			return len(set)
 		}
@@ -139,12 +139,13 @@ func other(sweep []string, r string, hint []string) string {
 	return ""
 }
 
-func cpmsForms(r, second string) [][]string {
+// cpmsForms are the ways to name r, those left out that the dialect knows to be refused.
+func (m *Modem) cpmsForms(r, second string) [][]string {
 	forms := [][]string{{r, r, r}, {r, r}, {r}}
 	if second != "" {
 		forms = append([][]string{{r, second, r}}, forms...)
 	}
-	return forms
+	return slices.DeleteFunc(forms, func(set []string) bool { return len(set) > m.dialect.arity })
 }
 
 func cpms(mems []string) string { return `+CPMS="` + strings.Join(mems, `","`) + `"` }
@@ -183,6 +184,10 @@ var directLadder = []string{"2,2,0,1,0", "1,2,0,1,0", "2,2,0,0,0"}
 // indications walks the dialect's ladder of CNMI; a rung counts when it was taken and reads back the same.
 func (m *Modem) indications(ctx context.Context) error {
 	m.set.CNMI = "poll"
+	if m.dialect.mute {
+		m.ask(ctx, "+CNMI=2,0,0,0,0")
+		return nil
+	}
 	if !m.dialect.direct && len(m.set.Memories) > 0 {
 		m.setCSMS(ctx, 0)
 		m.climb(ctx, append(slices.Clone(m.dialect.cnmi), cnmiEnd...))

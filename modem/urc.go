@@ -139,7 +139,7 @@ func (n *news) rebooted() {
 func (n *news) sawReady() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.ready["SMS READY"] || n.ready["SMS DONE"] || n.ready["+QIND: SMS DONE"]
+	return n.ready["SMS READY"] || n.ready["SMS DONE"] || n.ready["+QIND: SMS DONE"] || n.ready["#QSS: 3"]
 }
 
 func (n *news) notModem() string {
@@ -204,6 +204,9 @@ func (n *news) event(u atcmd.URC) bool {
 		t.Network = true
 	case "^SIMST", "+QUSIM", "+QSIMSTAT", "#QSS", "+CSIMST":
 		t.SIM = true
+		if f := fields(v); name == "#QSS" && f[len(f)-1] == "3" { // messages can be read
+			n.ready["#QSS: 3"] = true
+		}
 	case "+CUSD":
 		return n.ussdLine(strings.TrimSpace(v))
 	case "+CPIN":

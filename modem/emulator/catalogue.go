@@ -49,6 +49,7 @@ var catalogue = []FaultInfo{
 	{Name: "send.cms-331", Family: 5, Sentence: "+CMS ERROR: 331, no network service"},
 	{Name: "send.cms-332", Family: 5, Sentence: "+CMS ERROR: 332, network timeout (accept: the network has it)"},
 	{Name: "send.cms-350-late", Family: 5, Sentence: "+CMS ERROR: 350 after 135 s (delay), as on LTE"},
+	{Name: "send.wrong-bearer", Family: 5, Sentence: "+CMS ERROR: 500 unless AT+CGSMS prefers the circuit-switched side (1 or 3)"},
 	{Name: "send.ok-no-mr", Family: 5, Sentence: "The network has the message and the answer is OK without +CMGS"},
 	{Name: "send.ok-not-sent", Family: 5, Sentence: "The answer is OK without +CMGS and nothing was sent"},
 	{Name: "send.swallowed", Family: 5, Sentence: "The modem takes the PDU, does nothing with it and says nothing", times: 1},

@@ -44,6 +44,8 @@ func (m *Modem) gate(c command, name string) final {
 	}
 	cme, cms := 0, 0
 	switch {
+	case m.waiting():
+		return m.cmeError(515)
 	case m.sim == nil:
 		cme, cms = 10, 310
 	case !m.cardReady():

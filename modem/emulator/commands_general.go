@@ -133,6 +133,9 @@ func setCFUN(x *exec) final {
 	if m.registration() != before {
 		m.n.after(0, m.registered)
 	}
+	if m.cfun == 1 {
+		m.wait()
+	}
 	return resultOK
 }
 

@@ -14,10 +14,12 @@ var simCommands = map[string]command{
 	"^CPIN":  {read: readHuaweiCPIN, vendor: true},
 	"#PCT":   {run: readPCT, read: readPCT, vendor: true},
 	"+SPIC":  {run: readSPIC, vendor: true}, "+QPINC": {set: setQPINC, vendor: true},
+	"+CPINC": triesLeft(pinPIN2PUK), "+UPINCNT": triesLeft(pinPIN2PUK), "+ZPINPUK": triesLeft(pinPUK), "*EPIN": triesLeft(pinPUK),
+	"^SPIC":   {set: setSPIC, vendor: true},
 	"+CLCK":   {test: `("SC","FD","PN")`, set: setCLCK},
 	"+CPWD":   {test: `("SC",8)`, set: setCPWD},
 	"+CIMI":   {run: func(x *exec) final { x.say(x.m.sim.IMSI); return resultOK }, testFunc: func(*exec) final { return resultOK }, sim: true},
-	"+CICCID": iccid(), "+CCID": iccid(), "+QCCID": iccid(), "+ICCID": iccid(), "^ICCID": iccid(), "#CCID": iccid(),
+	"+CICCID": iccid(), "+CCID": iccid(), "+QCCID": iccid(), "+ICCID": iccid(), "^ICCID": iccid(), "#CCID": iccid(), "^SCID": vendor(iccid()),
 	"+CRSM": {set: setCRSM, testFunc: func(*exec) final { return resultOK }, sim: true},
 	"+CNUM": {run: runCNUM, testFunc: func(*exec) final { return resultOK }, sim: true},
 	"+CPBS": {test: `("SM","ME","ON")`, set: setCPBS, read: func(x *exec) final { x.say(`+CPBS: "SM",0,250`); return resultOK }, sim: true},
@@ -64,7 +66,7 @@ func setCPIN(x *exec) final {
 		}
 		return m.cmeError(16)
 	}
-	m.n.after(0, m.registered)
+	m.accepted()
 	return resultOK
 }
 

@@ -64,7 +64,7 @@ func (m *Modem) next(c *cpu, in *pipe) (byte, bool) {
 }
 
 func (m *Modem) flushEcho(c *cpu) {
-	if m.set.echo && len(c.echo) > 0 && m.deaf == "" {
+	if (m.set.echo || m.prof.EchoStays) && len(c.echo) > 0 && m.deaf == "" {
 		m.emit(c.echo)
 	}
 	c.echo = c.echo[:0]
@@ -145,17 +145,18 @@ func (m *Modem) command(c *cpu, in *pipe, line string) {
 	end := resultOK
 	for _, v := range verbs {
 		x.verb = v
-		if end = m.execute(x); end != resultOK {
+		end = m.execute(x)
+		m.hush(v)
+		if end != resultOK {
 			break
 		}
-		m.hush(v)
 	}
 	if c.alive() {
 		m.finish(x, end)
 	}
 }
 
-// hush ends the chatter of a profile that has a command for it.
+// hush ends the chatter of a profile that has a command for it, whatever its answer was.
 func (m *Modem) hush(v verb) {
 	if c := m.prof.Chatter; c.Stop != "" && v.text() == c.Stop {
 		if m.set.hushed++; m.set.hushed >= c.StopCount {

@@ -82,7 +82,7 @@ func (m *Modem) bendAnswer(line string) (final, bool) {
 
 // bendList is AT+CMGL going wrong as a whole.
 func (m *Modem) bendList(x *exec) (final, bool) {
-	if m.hit("read.cmgl-bare-ok") != nil {
+	if m.hides() || m.hit("read.cmgl-bare-ok") != nil {
 		return resultOK, true
 	}
 	if m.hit("read.cmgl-303") != nil {
@@ -120,7 +120,7 @@ func (m *Modem) bendListed(x *exec, index, stat int, s *slot) {
 
 // bendRead is AT+CMGR going wrong.
 func (m *Modem) bendRead(x *exec, index int) (final, bool) {
-	if m.hit("read.cmgr-empty-ok") != nil {
+	if m.hides() || m.hit("read.cmgr-empty-ok") != nil {
 		return resultOK, true
 	}
 	if m.hit("read.cmgr-321") != nil {

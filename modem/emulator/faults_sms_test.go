@@ -23,6 +23,14 @@ var smsFaultTests = map[string]func(r *rig, name string){
 		r.pass(time.Second)
 		r.has(r.settle(), "+CMS ERROR: 350")
 	},
+	"send.wrong-bearer": func(r *rig, name string) {
+		r.fault(name, FaultConfig{})
+		r.has(r.submit(r.p.Number(), "a"), "+CMS ERROR: 500")
+		r.sent(0)
+		r.ok("AT+CGSMS=1")
+		r.has(r.submit(r.p.Number(), "b"), "+CMGS: ")
+		r.sent(1)
+	},
 	"send.ok-no-mr": func(r *rig, name string) {
 		r.fault(name, FaultConfig{})
 		got := r.submit(r.p.Number(), "a")

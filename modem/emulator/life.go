@@ -84,6 +84,7 @@ func (m *Modem) powerOff() {
 // start powers the modem; cold means with the profile's boot, otherwise as if it had happened long ago.
 func (m *Modem) start(cold bool) {
 	m.powered, m.deaf, m.ussd, m.cfun = true, "", false, 1
+	m.hung, m.waits = false, time.Time{}
 	m.set = settings{}
 	m.defaults()
 	if m.sim != nil {
@@ -174,6 +175,7 @@ func (m *Modem) insert(s *SIM) {
 	s.reset()
 	m.lastMR = s.lastMR
 	m.simAt = time.Now()
+	m.tellCard()
 	if m.reachable() {
 		m.n.alert(s)
 	}
@@ -193,6 +195,9 @@ func (m *Modem) eject() *SIM {
 		s.modem = nil
 	}
 	m.sim = nil
+	if s != nil {
+		m.tellCard()
+	}
 	return s
 }
 

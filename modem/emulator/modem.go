@@ -83,6 +83,9 @@ type Modem struct {
 	deaf       string              // the fault that made it deaf
 	ussd       bool                // a USSD session waits for an answer
 	ussdScript map[string][]string // what SetUSSD put in place of the menu
+	waits      time.Time           // what is about the card is answered 515 until then
+	sentAt     time.Time           // the last message was answered
+	hung       bool                // a +CDS was shown, see profile.CDSHangs
 	boots      int
 }
 

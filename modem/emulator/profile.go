@@ -36,6 +36,7 @@ type profile struct {
 		Store    string // memory of reports with ds=2
 		Announce string // the memory +CDSI names
 		Index    *int   // the index +CDSI names, whatever the true one is
+		Hidden   bool   // SR counts them and shows none
 	}
 	CNMAMissing bool // AT+CNMA is refused for +CDS
 
@@ -72,6 +73,12 @@ type profile struct {
 	NoSMSC       bool   // the card names no service centre
 	ResetCFUN    int    // a value of AT+CFUN that resets
 	SMSCQuote    *bool  // false leaves the quotes off +CSCA
+
+	// Habits, see habits.go.
+	EchoStays bool // ATE0 is answered and not obeyed
+	WaitMS    int  // after a message and after AT+CFUN=1 everything about the card is +CME ERROR: 515
+	PINBusyMS int  // the card is busy after the PIN, and the chatter begins anew
+	CDSHangs  bool // after a +CDS nothing comes any more until a restart
 }
 
 // loadProfile reads generic.json and then the named file on top of it, strictly.

@@ -13,6 +13,10 @@ type owedAck struct {
 
 // receive takes a message from the network and calls done, at once or when the host has acknowledged. The lock is held.
 func (m *Modem) receive(it *item, done func(cause)) {
+	if m.hung {
+		done(protocolError)
+		return
+	}
 	if it.report {
 		m.receiveReport(it, done)
 		return
@@ -136,6 +140,7 @@ func (m *Modem) receiveReport(it *item, done func(cause)) {
 	switch ds {
 	case 1:
 		m.direct(it, m.bendCDS(len(it.tpdu)), done)
+		m.hung = m.prof.CDSHangs && m.set.csms == 0
 	case 2:
 		index, why := m.store(m.prof.Reports.Store, it.tpdu)
 		done(why)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/warthog618/sms/encoding/tpdu"
 )
@@ -92,6 +93,8 @@ func (x *exec) transmit(f frame, stored *slot) final {
 		return m.cmsError(int(smscUnknown))
 	case !m.reachable():
 		return m.cmsError(int(noNetwork))
+	case m.set.cgsms&1 == 0 && m.hit("send.wrong-bearer") != nil: // 1 and 3 are circuits first (TS 27.007 10.1.21)
+		return m.cmsError(500)
 	}
 	if m.hit("send.swallowed") != nil {
 		return silence
@@ -104,16 +107,19 @@ func (x *exec) transmit(f frame, stored *slot) final {
 	if m.cfg.EFSMSS == beforeRadio {
 		m.sim.lastMR = t.MR
 	}
-	if !x.sleep(m.cfg.Latency / 2) {
+	latency := m.latency()
+	if !x.sleep(latency / 2) {
 		return silence
 	}
 	s, end, more := x.submit(t, hostMR)
 	if s != nil {
 		defer m.n.answeredNow(s)
 	}
-	if !more || !x.sleep(m.cfg.Latency-m.cfg.Latency/2) {
+	if !more || !x.sleep(latency-latency/2) {
 		return end
 	}
+	m.sentAt = time.Now()
+	m.wait()
 	if s != nil && m.cfg.EFSMSS == afterAck && m.sim != nil {
 		m.sim.lastMR = t.MR
 	}
