@@ -17,7 +17,7 @@ import (
 // A disagreement is one way in which warthog618/sms reads or writes a PDU otherwise than we do, with the clause that decides
 // and a witness. The table is closed: what none of its rows explains fails, and so does a row its witness does not need.
 type disagreement struct {
-	field   string // what differs: "refused" (by upstream alone) or a field's name
+	field   string // what differs: "refused" (by upstream alone), "accepted by upstream alone", or a field's name
 	clause  string
 	witness string // "mt" or "mo", and octets
 	here    func(c *contest) bool
@@ -59,6 +59,8 @@ var disagreements = []disagreement{
 		"mt 0006D09B32190000515071322005230 0", func(c *contest) bool { return c.says("invalid septet") }},
 	{"refused", "TS 23.038 6.1.2.1.1: bits after the last septet carry no meaning; upstream wants them zero",
 		"mt 040491361900005150713220052307C8303A8C0EA3FF", func(c *contest) bool { return c.says("overlength") }},
+	{"accepted by upstream alone", "TS 23.040 9.2.3.27: TP-PI's bit 7 says that another octet of it follows; upstream reads that one as the next field",
+		"mt 9595959595959595000ABF00", func(c *contest) bool { return c.theirs.PI&piExtension != 0 }},
 	{"refused", "TS 23.040 9.2.3.22: a report in an RP-ACK has no TP-FCS; upstream always reads one", "mo 000259",
 		func(c *contest) bool { return isReport(c.ours) }},
 	{"address", "TS 23.040 9.1.2.5: '@' and CR that fill a name up to whole octets are not part of it",
@@ -179,7 +181,7 @@ func (c *contest) fields() []string {
 	case c.err != nil && c.terr != nil:
 		return nil
 	case c.err != nil:
-		return []string{"accepted by upstream alone"} // never: no row explains it
+		return []string{"accepted by upstream alone"}
 	case c.terr != nil:
 		return []string{"refused"}
 	}
