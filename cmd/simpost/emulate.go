@@ -26,6 +26,7 @@ type emulateFlags struct {
 	modems       int
 	profiles     []string
 	link         string
+	unix         string
 	faults       []string
 	phones       []string
 	seed         uint64
@@ -58,7 +59,11 @@ takes it but no report comes (silent), or sends it back, after DELAY (reply). Nu
 without a phone take what they are sent.
 
 With --control each line of standard input is a command: "send FROM TO TEXT" is the
-phone FROM writing to the modem that has the number TO.`,
+phone FROM writing to the modem that has the number TO; "unplug MODEM" and "plug MODEM"
+pull a modem, with its power, and bring it back.
+
+With --unix NAME the modems are on unix sockets instead, each of which serves one host
+after the other. %d is 0, 1, ...; a name that begins with @ is abstract.`,
 		Example: `  simpost emulate --modems 2 --profile sim800 --link ./modem%d
   simpost emulate --fault prompt.late:delay=5s,times=1 --record -
   echo "send +4790000100 +4790000001 hello" | simpost emulate --control`,
@@ -69,6 +74,7 @@ phone FROM writing to the modem that has the number TO.`,
 	flags.IntVar(&f.modems, "modems", 1, "how `many`")
 	flags.StringSliceVar(&f.profiles, "profile", []string{"generic"}, "the `kinds` of modem, in turn")
 	flags.StringVar(&f.link, "link", "./modem%d", "`name` of the links to the pseudo-terminals; %d is 0, 1, ...")
+	flags.StringVar(&f.unix, "unix", "", "`name` of unix sockets to be on instead of pseudo-terminals; @name is abstract")
 	flags.StringArrayVar(&f.faults, "fault", nil, "`fault` to switch on; repeat it for more")
 	flags.StringSliceVar(&f.phones, "phones", nil, "`phones` on the network")
 	flags.Uint64Var(&f.seed, "seed", 0, "`seed` of everything random")
@@ -76,7 +82,7 @@ phone FROM writing to the modem that has the number TO.`,
 	flags.IntVar(&f.baud, "baud", 0, "line speed in `bits` per second; 0 is as fast as it goes")
 	flags.StringVar(&f.pin, "pin", "", "the SIM cards ask for this `PIN`")
 	flags.StringVar(&f.record, "record", "", "write every accepted message as a line of JSON to `file` (- is standard output)")
-	flags.BoolVar(&f.control, "control", false, "obey the lines of standard input: send FROM TO TEXT")
+	flags.BoolVar(&f.control, "control", false, "obey the lines of standard input: send FROM TO TEXT, unplug MODEM, plug MODEM")
 	flags.BoolVar(&f.trace, "trace", false, "print what goes over the lines on standard error")
 	flags.BoolVar(&f.listFaults, "list-faults", false, "list the faults and end")
 	flags.BoolVar(&f.listProfiles, "list-profiles", false, "list the kinds of modem and end")
@@ -95,8 +101,10 @@ func (a *app) runEmulate(ctx context.Context, f emulateFlags) error {
 		return err
 	case f.modems < 1 || f.modems > maxEmulated:
 		return usagef("--modems is 1 to %d, not %d", maxEmulated, f.modems)
-	case f.modems > 1 && !strings.Contains(f.link, "%d"):
+	case f.unix == "" && f.modems > 1 && !strings.Contains(f.link, "%d"):
 		return usagef("--link needs a %%d where the number of the modem goes")
+	case f.unix != "" && f.modems > 1 && !strings.Contains(f.unix, "%d"):
+		return usagef("--unix needs a %%d where the number of the modem goes")
 	}
 	if err := knownProfiles(f.profiles...); err != nil {
 		return err
@@ -235,7 +243,7 @@ func parsePhone(s string) (emulator.PhoneConfig, error) {
 	return c, nil
 }
 
-// serveModems runs the pseudo-terminals until ctx ends.
+// serveModems runs the modems' ports until ctx ends.
 func (a *app) serveModems(ctx context.Context, n *emulator.Network, modems []*emulator.Modem, f emulateFlags) error {
 	record, done, err := a.openRecord(f.record)
 	if err != nil {
@@ -258,16 +266,36 @@ func (a *app) serveModems(ctx context.Context, n *emulator.Network, modems []*em
 		})
 	}
 	for i, m := range modems {
-		link := strings.ReplaceAll(f.link, "%d", strconv.Itoa(i))
-		g.Go(func() error { return m.ServePTY(ctx, link) })
-		if err := hw.Wait(ctx, link); err != nil {
+		port, up := servePort(ctx, g, m, i, f)
+		if !up {
 			break
 		}
-		if _, err := os.Readlink(link); err == nil {
-			fmt.Fprintf(links, "%s %s %s\n", link, m.Number(), f.profiles[i%len(f.profiles)])
-		}
+		fmt.Fprintf(links, "%s %s %s\n", port, m.Number(), f.profiles[i%len(f.profiles)])
 	}
 	return g.Wait()
+}
+
+// servePort serves the i-th modem in g and returns the name of its port once that
+// is there. If none comes, because g has failed or ctx has ended, it is not up.
+func servePort(ctx context.Context, g *errgroup.Group, m *emulator.Modem, i int, f emulateFlags) (port string, up bool) {
+	number := strconv.Itoa(i)
+	if f.unix != "" {
+		port = strings.ReplaceAll(f.unix, "%d", number)
+		ln, err := listenModem(port)
+		if err != nil {
+			g.Go(func() error { return err })
+			return port, false
+		}
+		g.Go(func() error { return m.ServeListener(ctx, ln) })
+		return port, true
+	}
+	port = strings.ReplaceAll(f.link, "%d", number)
+	g.Go(func() error { return m.ServePTY(ctx, port) })
+	if err := hw.Wait(ctx, port); err != nil {
+		return port, false
+	}
+	_, err := os.Readlink(port) // what else is there is in the way
+	return port, err == nil
 }
 
 func (a *app) openRecord(name string) (io.Writer, func(), error) {

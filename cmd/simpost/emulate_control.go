@@ -71,18 +71,37 @@ func readLines(ctx context.Context, in io.Reader) (<-chan string, <-chan error) 
 	return lines, failed
 }
 
-// obey does what a line says: send FROM TO TEXT.
+// obey does what a line says.
 func obey(line string, n *emulator.Network, modems []*emulator.Modem) error {
 	line = strings.TrimSpace(line)
 	if line == "" || strings.HasPrefix(line, "#") {
 		return nil
 	}
 	word, rest, _ := strings.Cut(line, " ")
-	from, rest, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	rest = strings.TrimSpace(rest)
+	switch word {
+	case "send":
+		return obeySend(rest, n, modems)
+	case "plug", "unplug":
+		i := slices.IndexFunc(modems, func(m *emulator.Modem) bool { return m.Name() == rest })
+		switch {
+		case i < 0:
+			return fmt.Errorf("there is no modem %q", rest)
+		case word == "plug":
+			modems[i].Plug()
+		default:
+			modems[i].Unplug()
+		}
+		return nil
+	}
+	return fmt.Errorf("no command %q; there are: send FROM TO TEXT, unplug MODEM, plug MODEM", word)
+}
+
+// obeySend lets a phone write: FROM TO TEXT.
+func obeySend(what string, n *emulator.Network, modems []*emulator.Modem) error {
+	from, rest, _ := strings.Cut(what, " ")
 	to, text, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	switch {
-	case word != "send":
-		return fmt.Errorf("no command %q; there is: send FROM TO TEXT", word)
 	case text == "":
 		return errors.New("send FROM TO TEXT needs all three")
 	case !controlNumber.MatchString(from):

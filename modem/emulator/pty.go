@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync"
 
@@ -94,6 +95,26 @@ func (m *Modem) ServeConn(ctx context.Context, conn io.ReadWriteCloser) error {
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	pump(ctx, p, conn)
 	return conn.Close()
+}
+
+// ServeListener puts the modem on one connection of ln after the other until ctx ends; the next host is heard when the one
+// before has gone. While the modem is unplugged, connections are closed as soon as they are made. It closes ln, and errs when
+// ln does, or when the port is in use.
+func (m *Modem) ServeListener(ctx context.Context, ln net.Listener) error {
+	defer ln.Close()
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	for {
+		conn, err := ln.Accept()
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("serve %s on %s: %w", m.cfg.Name, ln.Addr(), err)
+		}
+		if err != nil {
+			return nil
+		}
+		if err := m.ServeConn(ctx, conn); errors.Is(err, ErrInUse) {
+			return fmt.Errorf("serve %s on %s: %w", m.cfg.Name, ln.Addr(), err)
+		}
+	}
 }
 
 // ahead is how many reads a host on a stream may be ahead of a modem that takes no bytes.

@@ -202,6 +202,59 @@ func TestServeConn(t *testing.T) {
 	}
 }
 
+// TestServeListener: hosts are served one after the other, and nobody while the modem is away.
+func TestServeListener(t *testing.T) {
+	n := NewNetwork(NetworkConfig{})
+	defer n.Close()
+	m := n.NewModem(Config{})
+	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "modem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- m.ServeListener(ctx, ln) }()
+	host := func() net.Conn {
+		t.Helper()
+		c, err := net.Dial("unix", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(patience))
+		return c
+	}
+	answer := make([]byte, len("AT\r\r\nOK\r\n"))
+	first, second := host(), host()
+	for _, c := range []net.Conn{first, second} {
+		io.WriteString(c, "AT\r")
+		if _, err := io.ReadFull(c, answer); err != nil || !strings.HasSuffix(string(answer), "OK\r\n") {
+			t.Fatalf("%q, %v", answer, err)
+		}
+		if c == first {
+			first.Close()
+		}
+	}
+	m.Unplug()
+	for _, c := range []net.Conn{second, host()} {
+		if _, err := c.Read(answer); err != io.EOF {
+			t.Errorf("unplugged: %v", err)
+		}
+	}
+	m.Plug()
+	back := host()
+	io.WriteString(back, "AT\r")
+	if _, err := io.ReadFull(back, answer); err != nil {
+		t.Errorf("plugged again: %v", err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := net.Dial("unix", ln.Addr().String()); err == nil {
+		t.Error("it still listens")
+	}
+}
+
 // TestPTYWriteBlocks: a modem that takes no bytes does not keep its terminal from the next host, nor the server from ending.
 func TestPTYWriteBlocks(t *testing.T) {
 	n := NewNetwork(NetworkConfig{})

@@ -102,17 +102,22 @@ type accepted struct {
 // latency is that of a quick network: a report may not overtake the answer to the message it is about.
 const latency = "300ms"
 
-// emulate starts a network of modems, and a phone that echoes.
+// emulate starts a network of modems on pseudo-terminals, and a phone that echoes.
 func emulate(t *testing.T, count int, profile string) *network {
 	t.Helper()
-	links := filepath.Join(t.TempDir(), "modem%d")
+	return emulateOn(t, count, profile, "--link", filepath.Join(t.TempDir(), "modem%d"))
+}
+
+// emulateOn does so on what kind of port is wanted; the last part of its name is modem%d.
+func emulateOn(t *testing.T, count int, profile, port, names string) *network {
+	t.Helper()
 	n := &network{process: start(t, "simpost", "emulate", "--modems", fmt.Sprint(count), "--profile", profile,
-		"--link", links, "--latency", latency, "--phones", echo+":reply", "--record", "-", "--trace")}
+		port, names, "--latency", latency, "--phones", echo+":reply", "--record", "-", "--trace")}
 	// Standard output is the record; the links are told with the trace.
 	n.wait(t, n.err, "names its modems", func(said []string) bool {
 		n.modems = nil
 		for _, line := range said {
-			if f := strings.Fields(line); len(f) == 3 && strings.HasPrefix(f[0], filepath.Dir(links)) {
+			if f := strings.Fields(line); len(f) == 3 && strings.HasPrefix(f[0], filepath.Dir(names)) {
 				n.modems = append(n.modems, modem{filepath.Base(f[0]), f[0], f[1]})
 			}
 		}
