@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,14 +18,17 @@ type board struct {
 	order  []string
 	modems map[string]*api.Modem
 	last   map[string]api.Condition // what each came to, before it was tried again
+	causes map[string]error         // of that; nil while it works
+	found  map[string]findings
 }
 
 func newBoard(modems []configs.Modem, now time.Time) *board {
-	b := &board{modems: map[string]*api.Modem{}, last: map[string]api.Condition{}}
+	b := &board{modems: map[string]*api.Modem{}, last: map[string]api.Condition{},
+		causes: map[string]error{}, found: map[string]findings{}}
 	for _, m := range modems {
 		b.order = append(b.order, m.Name)
 		b.modems[m.Name] = &api.Modem{Name: m.Name, Device: m.Device, Profile: m.Profile,
-			Memories: []api.Memory{}, Condition: condition(api.CondStarting, now)}
+			Memories: []api.Memory{}, Diagnosis: []api.Diagnosis{}, Condition: condition(api.CondStarting, now)}
 	}
 	return b
 }
@@ -101,6 +105,45 @@ func (b *board) status(name string, now time.Time, st modem.Status) {
 // offline takes back what a modem said of its network: nobody knows that now.
 func (b *board) offline(name string) {
 	b.update(name, func(m *api.Modem) { m.Registration, m.Operator, m.Signal = "", "", nil })
+}
+
+// because keeps why a modem is in its condition, nil for one that works.
+func (b *board) because(name string, cause error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.causes[name] = cause
+}
+
+// find notes what a session noticed; withdraw takes it back.
+func (b *board) find(name string, code api.ConditionCode, detail string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.found[name] == nil {
+		b.found[name] = findings{}
+	}
+	b.found[name][code] = detail
+}
+
+func (b *board) withdraw(name string, code api.ConditionCode) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.found[name], code)
+}
+
+// facts are copies of what is known of each modem, in the order of the
+// configuration. A modem that is tried again is still in the condition it came to.
+func (b *board) facts() []facts {
+	modems := b.list()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]facts, len(modems))
+	for i, m := range modems {
+		if last, ok := b.last[m.Name]; ok && m.Condition.Code == api.CondStarting {
+			m.Condition = last
+		}
+		all[i] = facts{modem: m, cause: b.causes[m.Name], found: maps.Clone(b.found[m.Name])}
+	}
+	return all
 }
 
 func (b *board) fault(name string, r api.Reason) {

@@ -48,10 +48,25 @@ var conditionWords = map[api.ConditionCode]words{
 	api.CondNoNetwork:    {"the modem does not say whether it is registered", "check the antenna; unplug the modem and plug it in again"},
 	api.CondMemoryFull:   {"the modem's message memory is full and cannot be emptied", "see the last error; the messages are kept and read again at each poll"},
 	api.CondUnreadable:   {"the modem counts messages that it does not show", "it is asked again at each poll; unplugging it helps some models"},
-	api.CondRefused:      {"the network refuses the messages to several numbers in a row", "check the prepaid balance and that the contract allows SMS; sending is tried again in a while"},
+	api.CondRefused:      {"the network refuses the messages to every number: no credit is suspected", "check the prepaid balance and that the contract allows SMS; sending is tried again in a while"},
+	api.CondMayNotSend:   {"the modem or its SIM card refuses to send at all", "see the last error: it names the card, its PIN or its service centre; sending is tried again in a while"},
 	api.CondDiskFull:     {"the disk is full: nothing is sent or accepted", "make room on the disk of the database; work resumes by itself"},
 	api.CondDatabase:     {"the database fails: the modem waits for it", "see the last error and the system log; simpost ends and starts again if the file is damaged"},
 	api.CondStopping:     {"the daemon is shutting down", ""},
+}
+
+// findingWords are for what a diagnosis finds beside a condition.
+var findingWords = map[api.ConditionCode]words{
+	api.FindModemManager: {"another program holds the device: it takes every modem it sees", "install simpost's udev rules, which keep it away, and plug the modem in again; or, where nothing needs it: sudo systemctl disable --now ModemManager"},
+	api.FindCDROM:        {"a stick shows itself as a CD-ROM with its Windows driver, not as a modem", "sudo apt install usb-modeswitch, then unplug the stick and plug it in again"},
+	api.FindNetworkCard:  {"a stick is a network card only (HiLink and the like): it has no AT port", "use another stick; some of these can be given a firmware with AT ports, at your own risk"},
+	api.FindNoDriver:     {"a modem is attached whose ports no driver of the kernel serves", "sudo modprobe option; if that does not help, a newer kernel may know the model"},
+	api.FindLTE:          {"messages fail while the modem is on LTE: this network may carry no SMS for it there", "let the operator's SIM use SMS over LTE, or put the modem on 2G or 3G. To try, with the console on: AT+CGSMS=1 and AT+CGSMS=3 choose the way (any modem), AT+CNMP=14 is 3G only and AT+CNMP=2 takes it back (SIMCom)"},
+	api.FindFilling:      {"a message memory of the modem is nearly full", "see the last error, and what else writes to the card; a full memory takes no more messages"},
+	api.FindWeak:         {"the signal is weak: messages will be late or fail", "move the antenna to a window, or use one on a cable"},
+	api.FindUnderVoltage: {"the machine gets too little voltage: modems restart or hang when they send", "use the power supply made for this Raspberry Pi and a short, thick cable; or put the modem on a hub with a supply of its own"},
+	api.FindWasLow:       {"the machine has got too little voltage since it was started", "use the power supply made for this Raspberry Pi and a short, thick cable; or put the modem on a hub with a supply of its own"},
+	api.FindClock:        {"the clock is not trusted: nothing expires, and times may be wrong", "let the machine reach a time server, fit a clock with a battery, or wait for the first message from the network"},
 }
 
 // condition puts code into words. A code without words is a fault of simpost.

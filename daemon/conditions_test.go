@@ -115,6 +115,10 @@ var conditionCases = []conditionCase{
 			w.send(text(to, "hello"))
 		}
 	}},
+	{want: api.CondMayNotSend, before: instead("+CMS ERROR: 38\r", "+CMS ERROR: 310\r"), after: func(w *world, m *emulator.Modem) {
+		fault(w, m, "send.cms-38", 0)
+		w.send(text("+4791000001", "hello"))
+	}},
 	{want: api.CondDiskFull, after: func(w *world, m *emulator.Modem) {
 		w.daemon.diskFull()
 		m.SetRegistration(5)
@@ -157,6 +161,27 @@ func withPIN(pin string) func(*world, *emulator.Modem) {
 			w.t.Fatal(err)
 		}
 	}
+}
+
+// instead gives the modem's own port, on which one text reads as another.
+func instead(said, read string) func(*world, *emulator.Modem) {
+	return func(w *world, m *emulator.Modem) {
+		w.ports = map[string]func() (io.ReadWriteCloser, error){"a": func() (io.ReadWriteCloser, error) {
+			rwc, err := m.Open()
+			return misread{rwc, said, read}, err
+		}}
+	}
+}
+
+// misread changes what comes in one piece, as an emulated answer does.
+type misread struct {
+	io.ReadWriteCloser
+	said, read string
+}
+
+func (m misread) Read(p []byte) (int, error) {
+	n, err := m.ReadWriteCloser.Read(p[:len(p)-len(m.read)])
+	return copy(p, strings.ReplaceAll(string(p[:n]), m.said, m.read)), err
 }
 
 // scripted gives a port that answers by the longest prefix in answers, and OK to

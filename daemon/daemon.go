@@ -38,6 +38,8 @@ type Daemon struct {
 	// nil asks the system. For tests.
 	Wall   func() time.Time
 	Synced func() bool
+	// Hands are the machine's; their Root is for tests.
+	Hands hw.Hands
 	// Serving is called once the API answers; nil is allowed.
 	Serving func()
 
@@ -184,6 +186,9 @@ func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) 
 	c, news := d.board.become(name, code, remedy, now)
 	if cause != nil {
 		d.board.fault(name, api.Reason{Code: string(code), Message: cause.Error()})
+	}
+	if code != api.CondStarting {
+		d.board.because(name, cause)
 	}
 	if !news {
 		return

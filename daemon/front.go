@@ -25,7 +25,7 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 		names[i], codes[m.Name] = m.Name, d.cfg.Guard.USSD
 	}
 	deps := apiDeps{
-		Store: d.store, Log: d.log, Modems: d.board.list, ModemNames: names, Wake: d.queue.wake,
+		Store: d.store, Log: d.log, Modems: d.modems, ModemNames: names, Wake: d.queue.wake,
 		Defaults: sendDefaults{Validity: d.cfg.Send.Validity, Report: d.cfg.Send.Report, OnUnknown: api.OnUnknown(d.cfg.Send.OnUnknown)},
 		Version:  d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
 		Door: entrance, Desks: &d.desks, USSD: codes, Console: d.cfg.API.Console,

@@ -21,6 +21,7 @@ const (
 	cmsBadPDU     = 304              // TS 27.005 3.2.5: what the modem got is no PDU
 	badPDUTries   = 3                // for it may be the line that lost an octet of it
 	operatorPause = 10 * time.Minute // something that only a person mends
+	lteRow        = 2                // messages that fail on LTE before the network's SMS there is suspected
 	refusedRow    = 3                // numbers refused in a row before the account is suspected
 	resetAfter    = 3                // stuck sessions in a row before the modem is told to restart
 	goodWhile     = time.Minute      // a session this long ends a row
@@ -129,6 +130,19 @@ func reopenDelay(code api.ConditionCode, n int) time.Duration {
 // whatever the number: barred, rejected, no such subscriber, out of order,
 // not subscribed, not implemented.
 var suspicious = map[int]bool{8: true, 10: true, 21: true, 28: true, 29: true, 38: true, 50: true, 69: true}
+
+// lteCodes are how a message fails on a network that has no SMS over LTE for this
+// SIM or this modem: not a word (-1), 302, 350 and 500 were seen (MODEMS 2.4, 2.5).
+var lteCodes = map[int]bool{-1: true, 302: true, 350: true, 500: true}
+
+// failsOnLTE says that a message failed as it does there.
+func failsOnLTE(access string, err *modem.SendError) bool {
+	switch access {
+	case "lte", "nb-iot", "lte-5gc", "5gnr", "ng-ran", "en-dc":
+		return err.Outcome != modem.NotSent && lteCodes[err.Code]
+	}
+	return false
+}
 
 // streak counts sessions that failed in a row, without a good while in between.
 type streak struct {

@@ -140,7 +140,8 @@ func retryReason(job store.Job) string {
 // sent records a reference from the network.
 func (s *session) sent(job store.Job, attempt int64, mr byte) error {
 	s.d.queue.release(s.lane, job, true)
-	s.refused = nil
+	s.refused, s.lteRow = nil, 0
+	s.d.board.withdraw(s.cfg.Name, api.FindLTE)
 	s.proofs.sent(mr)
 	s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.SentParts++ })
 	return s.storeResult(s.d.store.Settle(s.d.now(), store.Settle{Attempt: attempt, State: api.Submitted, MR: int(mr)}))
@@ -162,6 +163,7 @@ func (s *session) notSent(ctx context.Context, job store.Job, attempt int64, sen
 		return nil
 	}
 	s.suspect(job, send, v)
+	s.suspectLTE(send)
 	return s.resume(ctx, send)
 }
 
@@ -213,7 +215,7 @@ func (s *session) unsendable(job store.Job, cause error) error {
 // person is needed.
 func (s *session) suspect(job store.Job, send *modem.SendError, v verdict) {
 	if v.pause > 0 {
-		s.pause(api.CondRefused, v.pause)
+		s.pause(api.CondMayNotSend, v.pause)
 		return
 	}
 	if send.Outcome != modem.Rejected || !suspicious[send.Code] {
@@ -226,6 +228,16 @@ func (s *session) suspect(job store.Job, send *modem.SendError, v verdict) {
 	if len(s.refused) >= refusedRow {
 		s.refused = nil
 		s.pause(api.CondRefused, operatorPause)
+	}
+}
+
+// suspectLTE notes a network that takes no messages on LTE.
+func (s *session) suspectLTE(send *modem.SendError) {
+	if !failsOnLTE(s.status.Access, send) {
+		return
+	}
+	if s.lteRow++; s.lteRow >= lteRow {
+		s.d.board.find(s.cfg.Name, api.FindLTE, fmt.Sprintf("%d messages in a row failed on %s, the last with %v", s.lteRow, s.status.Access, send.Err))
 	}
 }
 

@@ -71,6 +71,7 @@ func (w *world) start() {
 	}
 	w.daemon.Listen = func() (net.Listener, error) { return w.pipe, nil }
 	w.daemon.Synced = func() bool { return true }
+	w.daemon.Hands.Root = w.t.TempDir() // an empty machine
 	if w.tweak != nil {
 		w.tweak(w.daemon)
 	}

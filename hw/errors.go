@@ -24,11 +24,16 @@ const (
 	OpenFailed   Condition = "open-failed"   // the kernel refused for another reason, such as a node with no device behind it
 )
 
+// ModemManager is the program that takes every modem it sees.
+const ModemManager = "ModemManager"
+
 // OpenError says why Open failed, for programs (Condition) and for people.
 type OpenError struct {
 	Path      string
 	Condition Condition
 	Remedy    string // what to do about it, one sentence; may be empty
+	Holder    string // of PortBusy: the name of the program that holds it, where it can be seen
+	PID       int    // and its number; 0 where it can't be seen
 	Err       error
 
 	detail string
@@ -58,7 +63,9 @@ func openError(path string, err error) *OpenError {
 		e.Remedy = permissionRemedy(path)
 	case errors.Is(err, unix.EBUSY), errors.Is(err, errBusy):
 		e.Condition = PortBusy
-		e.detail, e.Remedy = busyWords(holder(path))
+		h := holder(path)
+		e.Holder, e.PID = h.name, h.pid
+		e.detail, e.Remedy = busyWords(h)
 	case errors.Is(err, unix.ENOTTY):
 		e.Condition, e.detail = NotATTY, "not a terminal"
 		e.Remedy = "name the modem's serial port, such as /dev/ttyUSB2 or a link in /dev/serial/by-id"
@@ -98,14 +105,14 @@ func permissionRemedy(path string) string {
 
 func busyWords(h process) (detail, remedy string) {
 	if h.pid == 0 {
-		return "in use by another program", "find it with: sudo fuser -v on the device, and stop it"
+		return "in use by another program", "sudo simpost doctor says which one, and then stop that"
 	}
 	who := fmt.Sprintf("%s (pid %d)", cmp.Or(h.name, "a program"), h.pid)
 	detail = "in use by " + who
 	switch {
 	case h.pid == os.Getpid():
 		return detail, "two modems of the configuration name the same device"
-	case h.name == "ModemManager":
+	case h.name == ModemManager:
 		return detail, "install simpost's udev rules, or: sudo systemctl disable --now ModemManager"
 	}
 	return detail, "stop " + who + ", or give simpost another port of the modem"

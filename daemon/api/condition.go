@@ -46,7 +46,8 @@ const (
 	CondNoNetwork    ConditionCode = "network-unknown"   // the modem does not say
 	CondMemoryFull   ConditionCode = "memory-full"       // the message store is full
 	CondUnreadable   ConditionCode = "memory-unreadable" // it counts messages it does not show
-	CondRefused      ConditionCode = "refused"           // the network refuses every message
+	CondRefused      ConditionCode = "refused"           // the network refuses every number: no credit is suspected
+	CondMayNotSend   ConditionCode = "sending-refused"   // the modem or the SIM refuses to send at all
 	CondDiskFull     ConditionCode = "disk-full"         // the database has no room
 	CondDatabase     ConditionCode = "database-error"    // the database fails
 	CondStopping     ConditionCode = "stopping"          // the daemon is shutting down

@@ -4,12 +4,13 @@ import "time"
 
 // Modem is one configured modem and how it is.
 type Modem struct {
-	Name       string     `json:"name"`
-	Device     string     `json:"device"`
-	Profile    string     `json:"profile,omitempty"`
-	Condition  Condition  `json:"condition"`
-	CanSend    bool       `json:"can_send"`
-	LastAnswer *time.Time `json:"last_answer,omitempty" doc:"the last real round trip"`
+	Name       string      `json:"name"`
+	Device     string      `json:"device"`
+	Profile    string      `json:"profile,omitempty"`
+	Condition  Condition   `json:"condition"`
+	Diagnosis  []Diagnosis `json:"diagnosis" nullable:"false" doc:"what is wrong and what to do, the gravest first; empty if nothing is"`
+	CanSend    bool        `json:"can_send"`
+	LastAnswer *time.Time  `json:"last_answer,omitempty" doc:"the last real round trip"`
 
 	IMEI         string `json:"imei,omitempty"`
 	IMSI         string `json:"imsi,omitempty"`
