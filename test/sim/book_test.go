@@ -20,7 +20,10 @@ type book struct {
 	ids   []string
 	open  sync.WaitGroup // clients that wait for an answer
 	told  []string
-	frail map[string]bool
+	// The network brings what is written now without its last part; maimed are such
+	// texts, and frail those of them of which a half has come.
+	maiming       bool
+	maimed, frail map[string]bool
 }
 
 // keyTries bounds how often a client asks again under the same key.
@@ -79,6 +82,9 @@ func (w *world) tell(p *emulator.Phone, to string, long int) {
 	w.book.mu.Lock()
 	s := w.text("i", len(w.book.told), long)
 	w.book.told = append(w.book.told, s)
+	if w.book.maiming {
+		w.book.maimed[s] = true
+	}
 	w.book.mu.Unlock()
 	p.Send(to, s)
 }
@@ -180,6 +186,7 @@ func (w *world) arrived() bool {
 	if err != nil {
 		return false
 	}
+	w.partial(in)
 	got := map[string]bool{}
 	for _, m := range in {
 		if m.Text != nil {
@@ -200,11 +207,13 @@ func (w *world) verdict(limit time.Duration, change func(*account)) {
 // judge asks the judge now.
 func (w *world) judge(change func(*account)) {
 	w.t.Helper()
-	a := account{record: w.net.Record(), told: w.book.told, frail: w.book.frail}
+	a := account{record: w.net.Record(), told: w.book.told}
 	var err error
 	if a.in, err = w.inbox(); err != nil {
 		w.fatalf("%v", err)
 	}
+	w.partial(a.in)
+	a.frail = w.book.frail
 	for _, id := range w.accepted() {
 		m, err := w.get(id)
 		var refusal *api.Error

@@ -73,7 +73,7 @@ func inWorld(t *testing.T, found *tally, seed uint64, s setup, body func(*world)
 		w := &world{
 			t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), net: emulator.NewNetwork(s.network),
 			modems: map[string]*emulator.Modem{}, lines: map[string]*line{}, device: map[string]string{},
-			cfg: configs.Default(), log: &logbook{}, found: found,
+			cfg: configs.Default(), log: &logbook{}, found: found, book: book{maimed: map[string]bool{}},
 		}
 		w.cfg.Guard.Off = true // it is not what is tried here
 		w.cfg.Database, w.cfg.Mark = filepath.Join(t.TempDir(), "simpost.db"), filepath.Join(t.TempDir(), "last")
