@@ -53,7 +53,7 @@ func newTestAPI(t testing.TB, change ...func(*apiDeps)) *testAPI {
 	}
 	a := &testAPI{t: t, ln: newPipeListener(), log: new(lockedBuffer),
 		who: peer{UID: testUID, GID: testUID, Known: true},
-		modemed: []api.Modem{{Name: "office", Device: "/dev/ttyUSB2", Memories: []api.Memory{},
+		modemed: []api.Modem{{Name: "office", Device: "/dev/ttyUSB2", Memories: []api.Memory{}, Diagnosis: []api.Diagnosis{},
 			Condition: api.Condition{Code: "no-device", Sentence: "it is not plugged in", Since: time.Now()}}},
 	}
 	deps := apiDeps{
