@@ -15,8 +15,8 @@ const (
 	brokenGrace = 500 * time.Millisecond
 )
 
-// checkDatabase reads the whole file once after a start. What it finds is shown
-// and logged; nothing is deleted, and what can be sent is sent.
+// checkDatabase reads the whole file once after a start. A value that can't be is
+// shown and logged, and the work goes on; a broken structure ends it (watchStore).
 func (d *Daemon) checkDatabase(ctx context.Context) error {
 	pause := time.NewTimer(checkPause)
 	defer pause.Stop()
@@ -25,14 +25,17 @@ func (d *Daemon) checkDatabase(ctx context.Context) error {
 		return nil
 	case <-pause.C:
 	}
+	if d.store.Err() != nil {
+		return nil
+	}
 	finding, err := d.store.QuickCheck(ctx)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, isCorrupt(err):
 	case err != nil:
 		d.log.Warn("the database was not checked", "error", err)
 	case finding != "":
-		d.log.Error("the database is damaged: back it up, and restore a copy that is sound", "finding", finding)
-		d.damage.Store(&api.Reason{Code: string(api.CodeStorage), Message: "the database file is damaged: back it up, and restore a copy that is sound"})
+		d.log.Error("a value in the database cannot be: back it up, and restore a copy that is sound", "finding", finding)
+		d.damage.Store(&api.Reason{Code: api.FlagDamaged, Message: "a value in the database cannot be: back it up, and restore a copy that is sound"})
 	}
 	return nil
 }
@@ -45,6 +48,9 @@ func finish(done <-chan error, st *store.Store) error {
 	case err := <-done:
 		return err
 	case <-st.Broken():
+		if isCorrupt(st.Err()) {
+			return <-done
+		}
 	}
 	grace := time.NewTimer(brokenGrace)
 	defer grace.Stop()

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"simpost/configs"
 	"simpost/daemon/api"
 	"simpost/daemon/store"
 )
@@ -47,44 +45,55 @@ func damaged(t *testing.T) *store.Store {
 	return st
 }
 
-// Damage is found without anybody asking, shown and logged, and the daemon goes on.
-func TestDamageIsFound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log lockedBuffer
-		d := New(configs.Default(), "test", slog.New(slog.NewTextHandler(&log, nil)))
-		d.store = damaged(t)
-		defer d.store.Close()
-		if err := d.checkDatabase(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if r := d.trouble(); r == nil || r.Code != string(api.CodeStorage) || !bytes.Contains([]byte(log.String()), []byte("damaged")) {
-			t.Errorf("got %+v, log %s", r, log.String())
-		}
-		if d.store.Err() != nil {
-			t.Errorf("looking at it ended the store: %v", d.store.Err())
-		}
-	})
+// broken is an open store that could not write its mark: nothing may be believed
+// of it any more.
+func broken(t *testing.T) *store.Store {
+	t.Helper()
+	dir := t.TempDir()
+	st, err := store.Open(filepath.Join(dir, "simpost.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, startErr := st.StartMarked(time.Now(), filepath.Join(dir, "mark", "last"))
+	sim, simErr := st.Seen(time.Now(), store.Identity{Modem: "a", IMSI: "242010000000001"})
+	_, sendErr := st.Enqueue(time.Now(), nil, []store.NewMessage{{To: "1890", Encoding: "8bit", Parts: [][]byte{{1}}}})
+	if err := errors.Join(startErr, simErr, sendErr, os.RemoveAll(filepath.Join(dir, "mark"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Submitting(time.Now(), store.Submit{Part: 1, SIM: sim.ID, Modem: "a"}); err == nil {
+		t.Fatal("an attempt began without its mark")
+	}
+	return st
 }
 
 // A broken database ends the daemon within a second, though a modem's exchange
-// may go on for a minute.
+// may go on for a minute; a damaged one does not end it.
 func TestBrokenDatabaseEndsTheDaemon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := damaged(t)
+		st := broken(t)
 		defer st.Close()
-		if _, err := st.Cancel(time.Now(), 1); err == nil {
-			t.Fatal("the damaged page was read")
-		}
 		begin := time.Now()
 		err := finish(make(chan error), st)
-		var e *api.Error
-		if took := time.Since(begin); took > time.Second || !errors.As(err, &e) || e.Code != api.CodeStorage {
+		if took := time.Since(begin); took > time.Second || !hasCode(err, api.CodeStorage) {
 			t.Errorf("after %v: %v", took, err)
 		}
 		done := make(chan error, 1)
 		done <- context.Canceled
 		if err := finish(done, st); err == nil {
 			t.Error("the error of the tasks is lost")
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		st := damaged(t)
+		defer st.Close()
+		if _, err := st.Cancel(time.Now(), 1); !isCorrupt(err) {
+			t.Fatalf("the damaged page was read: %v", err)
+		}
+		done := make(chan error, 1)
+		time.AfterFunc(time.Hour, func() { done <- nil })
+		begin := time.Now()
+		if err := finish(done, st); err != nil || time.Since(begin) < time.Hour {
+			t.Errorf("a damaged one: after %v: %v", time.Since(begin), err)
 		}
 	})
 }

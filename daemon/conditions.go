@@ -51,7 +51,8 @@ var conditionWords = map[api.ConditionCode]words{
 	api.CondRefused:      {"the network refuses the messages to every number: no credit is suspected", "check the prepaid balance and that the contract allows SMS; sending is tried again in a while"},
 	api.CondMayNotSend:   {"the modem or its SIM card refuses to send at all", "see the last error: it names the card, its PIN or its service centre; sending is tried again in a while"},
 	api.CondDiskFull:     {"the disk is full: nothing is sent or accepted", "make room on the disk of the database; work resumes by itself"},
-	api.CondDatabase:     {"the database fails: the modem waits for it", "see the last error and the system log; simpost ends and starts again if the file is damaged"},
+	api.CondDatabase:     {"the database fails: the modem waits for it", "see the last error and the system log; simpost ends and starts again after an error of the disk"},
+	api.CondCorrupt:      {"the database file is damaged: nothing is accepted, sent or taken from the modems", "stop simpost and replace the file: docs/restoring.md, \"A damaged file\""},
 	api.CondStopping:     {"the daemon is shutting down", ""},
 }
 
@@ -86,6 +87,8 @@ func conditionOf(err error) api.ConditionCode {
 	switch {
 	case isDiskFull(err):
 		return api.CondDiskFull
+	case isCorrupt(err):
+		return api.CondCorrupt
 	case errors.As(err, &refusal):
 		return api.CondDatabase
 	case errors.As(err, &open):

@@ -35,7 +35,11 @@ func TestConditions(t *testing.T) {
 					w.condition("a", api.CondReady)
 					c.after(w, w.modems["a"])
 				}
-				if c.want != api.CondStopping && c.want != api.CondStarting {
+				switch c.want {
+				case api.CondStopping, api.CondStarting:
+				case api.CondCorrupt: // which can't be recorded
+					w.condition("a", c.want)
+				default:
 					w.saw("a", c.want)
 				}
 			})
@@ -125,6 +129,12 @@ var conditionCases = []conditionCase{
 	}},
 	{want: api.CondDatabase, after: func(w *world, _ *emulator.Modem) {
 		w.daemon.setCondition("a", conditionOf(fmt.Errorf("keep a message: %w", api.Errorf(api.CodeStorage, "the database says no"))), nil)
+	}},
+	{want: api.CondCorrupt, before: func(w *world, _ *emulator.Modem) {
+		w.start()
+		w.condition("a", api.CondReady)
+		w.halt()
+		w.ruin(nil)
 	}},
 	{want: api.CondStopping, after: func(w *world, _ *emulator.Modem) {
 		w.halt()

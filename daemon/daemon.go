@@ -57,8 +57,10 @@ type Daemon struct {
 	pulse  pulse
 	gate   sync.Mutex                 // full changes together with the queue
 	full   atomic.Bool                // the disk
-	damage atomic.Pointer[api.Reason] // found in the database file
+	damage atomic.Pointer[api.Reason] // a value in the database is not what was written
 	poke   chan struct{}              // wakes the housekeeper; capacity 1
+
+	damagedSaid told
 }
 
 // New makes a daemon. It touches nothing before Run.
@@ -69,16 +71,28 @@ func New(cfg configs.Config, version string, log *slog.Logger) *Daemon {
 // Run works until ctx ends, which is success, or until the database or the
 // socket fails. Requests get 2 s to finish, an exchange past its ^Z gets 60 s,
 // the database is closed last.
+//
+// A database file that is damaged does not end it, whenever that is found: see
+// corrupt.go.
 func (d *Daemon) Run(ctx context.Context) error {
 	st, err := store.Open(d.cfg.Database)
-	if err != nil {
+	if st == nil {
 		return err
 	}
 	defer st.Close()
 	st.Retention = store.Retention(d.cfg.Retention)
-	if err := d.startClock(st); err != nil {
+	if err := unlessCorrupt(d.startClock(st)); err != nil {
 		return err
 	}
+	d.store, d.queue, d.board = st, newQueue(st), newBoard(d.cfg.Modems, d.started)
+	if err := unlessCorrupt(d.takeUp(st)); err != nil {
+		return err
+	}
+	return d.work(ctx)
+}
+
+// takeUp finds out what the daemon before left.
+func (d *Daemon) takeUp(st *store.Store) error {
 	mark := d.cfg.MarkPath()
 	if mark == "" {
 		d.log.Warn("no mark is kept: a database that is restored from a copy will send again what the copy holds as queued")
@@ -93,17 +107,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if found.Unknown > 0 {
 		d.log.Warn("parts were on their way when simpost stopped: their outcome is unknown", "parts", found.Unknown)
 	}
-	d.store, d.queue, d.board = st, newQueue(st), newBoard(d.cfg.Modems, d.started)
-	if err := d.remember(); err != nil {
-		return err
-	}
-	return d.work(ctx)
+	return d.remember()
 }
 
 // startClock finds out what time it is, as far as the record and the system tell.
+// The clock goes even if the record is damaged.
 func (d *Daemon) startClock(st *store.Store) error {
 	last, err := st.LastTime()
-	if err != nil {
+	if unlessCorrupt(err) != nil {
 		return fmt.Errorf("read the last time on record: %w", err)
 	}
 	d.clock = systemClock()
@@ -118,7 +129,7 @@ func (d *Daemon) startClock(st *store.Store) error {
 	if !d.clock.trusted() {
 		d.log.Warn("the clock is not trusted: nothing expires until a time server or the network has told the time")
 	}
-	return nil
+	return err
 }
 
 // now is the daemon's own time: see clock.go.
@@ -131,6 +142,11 @@ func (d *Daemon) work(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	modems, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
+	if isCorrupt(d.store.Err()) { // no modem is touched at all
+		leave(d.store.Err())
+	}
 	task := func(name string, run func(context.Context) error) {
 		g.Go(func() error {
 			if err := run(ctx); err != nil {
@@ -141,10 +157,10 @@ func (d *Daemon) work(ctx context.Context) error {
 	}
 	task("api", func(ctx context.Context) error { return web.serve(ctx, ln) })
 	task("housekeeper", d.housekeeper)
-	task("database", d.watchStore)
+	task("database", func(ctx context.Context) error { return d.watchStore(ctx, leave) })
 	task("check", d.checkDatabase)
 	for _, mc := range d.cfg.Modems {
-		task("modem "+mc.Name, func(ctx context.Context) error { return d.supervise(ctx, mc) })
+		task("modem "+mc.Name, func(context.Context) error { return d.supervise(modems, mc) })
 	}
 	if d.Serving != nil {
 		d.Serving()
@@ -155,14 +171,20 @@ func (d *Daemon) work(ctx context.Context) error {
 }
 
 // watchStore ends the daemon when the database is broken: after a failed fsync
-// nothing that it says can be trusted.
-func (d *Daemon) watchStore(ctx context.Context) error {
+// nothing that it says can be trusted. If it is damaged, only the work ends.
+func (d *Daemon) watchStore(ctx context.Context, leave context.CancelCauseFunc) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-d.store.Broken():
-		return d.store.Err()
 	}
+	err := d.store.Err()
+	if !isCorrupt(err) {
+		return err
+	}
+	d.log.Error(corruptSentence(), "error", err)
+	leave(err)
+	return nil
 }
 
 func (d *Daemon) open(p hw.Port) (io.ReadWriteCloser, error) {
@@ -195,7 +217,7 @@ func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) 
 	}
 	d.log.Info("modem", "modem", name, "condition", code)
 	err := d.store.Note(now, api.Event{Type: api.EventModem, Modem: name, State: string(code), Detail: c.Sentence})
-	if err != nil && !isDiskFull(err) {
+	if err != nil && !isDiskFull(err) && !isCorrupt(err) {
 		d.log.Error("condition not recorded", "modem", name, "error", err)
 	}
 }

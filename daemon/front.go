@@ -27,7 +27,7 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 	deps := apiDeps{
 		Store: d.store, Log: d.log, Modems: d.modems, ModemNames: names, Wake: d.queue.wake,
 		Defaults: sendDefaults{Validity: d.cfg.Send.Validity, Report: d.cfg.Send.Report, OnUnknown: api.OnUnknown(d.cfg.Send.OnUnknown)},
-		Version:  d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
+		Version:  d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, Damaged: d.damaged, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
 		Door: entrance, Desks: &d.desks, USSD: codes, Console: d.cfg.API.Console,
 	}
 	if d.Listen != nil {

@@ -26,7 +26,7 @@ func (d *Daemon) housekeeper(ctx context.Context) error {
 		d.pulse.expect(houseLoop, roundLimit)
 		changed := d.store.Changed()
 		if err := d.housekeep(d.now()); err != nil {
-			return err
+			return unlessCorrupt(err)
 		}
 		if !d.rest(ctx, changed) {
 			return nil
@@ -165,6 +165,9 @@ func (d *Daemon) closeFor(full bool) bool {
 func (d *Daemon) trouble() *api.Reason {
 	if d.full.Load() {
 		return &api.Reason{Code: string(api.CodeDiskFull), Message: conditionWords[api.CondDiskFull].sentence}
+	}
+	if isCorrupt(d.store.Err()) {
+		return &api.Reason{Code: string(api.CodeDatabaseCorrupt), Message: corruptSentence()}
 	}
 	return d.damage.Load()
 }

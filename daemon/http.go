@@ -53,6 +53,7 @@ type apiDeps struct {
 	Started    time.Time
 	Database   string             // path; a backup is made beside it
 	Trouble    func() *api.Reason // what is wrong with the daemon itself
+	Damaged    func(id string)    // told of each message shown that is damaged; nil is allowed
 	DiskFull   func()             // told when the disk had no room for a message; nil is allowed
 	Guard      *guard             // nil: no limits
 	Door       door

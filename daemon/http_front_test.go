@@ -178,7 +178,7 @@ var statuses = map[api.Code]int{
 	api.CodeKeyReused: 409, api.CodeBodyTooLarge: 413, api.CodeMediaType: 415, api.CodeInvalid: 422,
 	api.CodeBadNumber: 422, api.CodeEmptyText: 422, api.CodeTooLong: 422, api.CodeNotEncodable: 422,
 	api.CodeTooMany: 422, api.CodeUnknownModem: 422, api.CodeGuardCountry: 422, api.CodeGuardShortCode: 422,
-	api.CodeGuardPremium: 422, api.CodeGuardRecipientHour: 429, api.CodeGuardDay: 429, api.CodeStorage: 500, api.CodeInternal: 500,
+	api.CodeGuardPremium: 422, api.CodeGuardRecipientHour: 429, api.CodeGuardDay: 429, api.CodeStorage: 500, api.CodeDatabaseCorrupt: 500, api.CodeInternal: 500,
 	api.CodeNotReady: 503, api.CodeUnavailable: 503, api.CodeDiskFull: 507,
 }
 

@@ -239,6 +239,7 @@ func (s *server) list(ctx context.Context, in *listInput) (*answer[api.Messages]
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
+	s.noteDamage(page.Messages)
 	s.explain(page.Messages)
 	s.shown(ctx, page.Messages)
 	return &answer[api.Messages]{page}, nil
@@ -272,6 +273,7 @@ func (s *server) onMessage(ctx context.Context, in idInput, do func(id int64) (a
 		return nil, s.fail(ctx, err)
 	}
 	one := []api.Message{m}
+	s.noteDamage(one)
 	s.explain(one)
 	s.shown(ctx, one)
 	return &answer[api.Message]{one[0]}, nil

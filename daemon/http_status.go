@@ -79,18 +79,14 @@ func (s *server) modem(_ context.Context, in *modemInput) (*answer[api.Modem], e
 }
 
 func (s *server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], error) {
-	counts, err := s.Store.Counts()
-	if err != nil {
-		return nil, s.fail(ctx, err)
-	}
 	day, err := s.Store.Today(s.Now().Local())
-	if err != nil {
+	if unlessCorrupt(err) != nil {
 		return nil, s.fail(ctx, err)
 	}
 	all := s.Modems()
 	return &answer[api.Status]{api.Status{
 		Version: s.Version, StartedAt: s.Started, Ready: s.notReady(all) == nil, Condition: s.Trouble(),
-		Database: s.Database, Messages: counts, LastEvent: s.Store.LastEvent(), Guard: s.Guard.status(day), Modems: all,
+		Database: s.Database, Messages: s.Store.Counts(), LastEvent: s.Store.LastEvent(), Guard: s.Guard.status(day), Modems: all,
 	}}, nil
 }
 
@@ -112,7 +108,7 @@ func (s *server) readyz(context.Context, *struct{}) (*answer[health], error) {
 
 // notReady says why nothing can be sent now, nil if it can.
 func (s *server) notReady(all []api.Modem) *api.Error {
-	if r := s.Trouble(); r != nil && r.Code == string(api.CodeDiskFull) { // a damaged database still sends
+	if r := s.Trouble(); r != nil && r.Code != api.FlagDamaged { // what one message has does not stop the others
 		return api.Errorf(api.CodeNotReady, "%s", r.Message)
 	}
 	if slices.ContainsFunc(all, func(m api.Modem) bool { return m.CanSend }) {

@@ -27,7 +27,10 @@ type intent struct {
 	submit  func() (int64, error)
 }
 
-var errClosedIntent = errors.New("the exchange has ended")
+var (
+	errClosedIntent = errors.New("the exchange has ended")
+	errDamaged      = errors.New("what is stored of it has changed on the disk, so it was not sent")
+)
 
 func (i *intent) commit() error {
 	i.mu.Lock()
@@ -62,9 +65,13 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 	if ref < 0 {
 		ref = job.NextRef
 	}
+	if job.Damaged {
+		s.d.damaged(fmt.Sprint(job.Message))
+		return s.unsendable(job, api.FlagDamaged, errDamaged)
+	}
 	frame, mark, err := s.outgoingFrame(job, ref)
 	if err != nil {
-		return s.unsendable(job, err)
+		return s.unsendable(job, "not-sendable", err)
 	}
 	in := &intent{submit: func() (int64, error) {
 		if err := ctx.Err(); err != nil {
@@ -176,7 +183,7 @@ func (s *session) record(ctx context.Context, now time.Time, job store.Job, atte
 	case attempt == 0 && ctx.Err() != nil:
 		return nil // shutting down: it stays queued, as it was
 	case attempt == 0 && v.settle.State == api.Failed:
-		return s.unsendable(job, send)
+		return s.unsendable(job, "not-sendable", send)
 	case attempt == 0:
 		return s.storeResult(s.d.store.Pause(now, job.Part, v.settle.RetryAt, v.reason))
 	case v.notSent:
@@ -205,10 +212,10 @@ func (s *session) refusedIntent(job store.Job, refusal *api.Error) error {
 }
 
 // unsendable gives up on a part that can't be put on the wire.
-func (s *session) unsendable(job store.Job, cause error) error {
+func (s *session) unsendable(job store.Job, code string, cause error) error {
 	defer s.d.queue.release(s.lane, job, false)
 	s.log.Error("part cannot be sent", "message", job.Message, "part", job.Seq, "error", cause)
-	return s.storeResult(s.d.store.GiveUp(s.d.now(), job.Part, api.Reason{Code: "not-sendable", Message: cause.Error()}))
+	return s.storeResult(s.d.store.GiveUp(s.d.now(), job.Part, api.Reason{Code: code, Message: cause.Error()}))
 }
 
 // suspect pauses a modem whose network refuses everybody, or that says that a

@@ -43,7 +43,11 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 		d.expectModem(mc, delay)
 		d.await(ctx, mc, code, delay)
 	}
-	d.setCondition(mc.Name, api.CondStopping, nil)
+	end := api.CondStopping
+	if isCorrupt(context.Cause(ctx)) {
+		end = api.CondCorrupt
+	}
+	d.setCondition(mc.Name, end, nil)
 	return nil
 }
 

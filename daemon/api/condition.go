@@ -50,5 +50,6 @@ const (
 	CondMayNotSend   ConditionCode = "sending-refused"   // the modem or the SIM refuses to send at all
 	CondDiskFull     ConditionCode = "disk-full"         // the database has no room
 	CondDatabase     ConditionCode = "database-error"    // the database fails
+	CondCorrupt      ConditionCode = "database-corrupt"  // the database file is damaged; the modem is left alone
 	CondStopping     ConditionCode = "stopping"          // the daemon is shutting down
 )

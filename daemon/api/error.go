@@ -59,6 +59,7 @@ const (
 	CodeSocketBusy       Code = "socket-busy"       // another daemon has the socket
 	CodeDatabaseBusy     Code = "database-busy"     // another daemon has the database
 	CodeDatabaseNewer    Code = "database-newer"    // written by a later version
+	CodeDatabaseCorrupt  Code = "database-corrupt"  // its file is damaged: nothing is accepted or sent
 	CodeDatabaseUnsafe   Code = "database-unsafe"   // synchronous below FULL
 	CodeDatabaseNotOurs  Code = "database-not-ours" // some other program's file
 	CodeConfig           Code = "config"            // the configuration has a mistake

@@ -49,5 +49,6 @@ const (
 	EventRestored      EventType = "daemon.restored" // the database is a copy: numbers jump, and what was open is held
 	EventGap           EventType = "events.gap"      // the events up to this one's number are not kept any more
 	EventUSSD          EventType = "ussd"            // the network said something that nobody waited for
+	EventDamaged       EventType = "message.damaged" // what is stored of it has changed on the disk
 	EventGuardAlarm    EventType = "guard.alarm"     // most of a day's budget is used up; once a day
 )

@@ -100,6 +100,10 @@ type Message struct {
 	Reports  []Report  `json:"reports,omitempty" doc:"only when one message is asked for"`
 }
 
+// FlagDamaged in Message.Flags: what is stored of it is not what was written. A
+// part like that is never sent.
+const FlagDamaged = "damaged"
+
 // Reason is a stable code for programs and a sentence for people.
 type Reason struct {
 	Code    string `json:"code"`

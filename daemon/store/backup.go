@@ -34,6 +34,9 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 
 func (s *Store) copyTo(ctx context.Context, path string, f *os.File) error {
 	if _, err := s.rdb.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+		if isCorrupt(err) {
+			return s.readError("write the backup "+path, err)
+		}
 		code := api.CodeStorage
 		if isFull(err) {
 			code = api.CodeDiskFull

@@ -54,12 +54,15 @@ func octetsWritten(t *testing.T) (n int64) {
 	return 0
 }
 
+// fox is what it says.
+var fox = strings.Repeat("the quick brown fox ", 8)
+
 // life takes one message of one full part from its acceptance under a key to its
 // report and the report's delete.
 func (w *world) life(i int) {
 	w.t.Helper()
 	n := text(1)
-	body := strings.Repeat("the quick brown fox ", 8)
+	body := fox
 	n.Text, n.Parts[0], n.To = &body, make([]byte, 154), fmt.Sprintf("+4790%06d", i*7919%1000)
 	key := Key{Caller: "uid:1000", Key: fmt.Sprintf("%x-%d", i*7919%100003, i)}
 	must[Accepted](w.t)(w.s.Enqueue(w.tick(), &key, []NewMessage{n}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -28,7 +29,7 @@ type connector struct {
 func connectTo(dsn string) *sql.DB {
 	return sql.OpenDB(&connector{dsn: dsn, SQLiteDriver: sqlite3.SQLiteDriver{ConnectHook: func(c *sqlite3.SQLiteConn) error {
 		_, err := c.Exec(distrust, nil)
-		return err
+		return errors.Join(err, registerSums(c))
 	}}})
 }
 

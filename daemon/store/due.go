@@ -33,6 +33,7 @@ type Job struct {
 	Seq, Total    int
 	To            string
 	TPDU          []byte // SMS-SUBMIT, concat reference 0, TP-MR 0
+	Damaged       bool   // TPDU is not what was accepted: never send it
 	Ref           int    // the message's concat reference, -1: none yet
 	NextRef       int    // the reference to use then
 	SIM           int64  // the SIM it must leave on, 0: any
@@ -65,7 +66,7 @@ func dueEnds(columns, order string) string {
 }
 
 var dueSQL = `WITH pick AS (` + dueEnds("id", "ORDER BY due_at, id LIMIT ?4") + `)
-	SELECT p.id, m.id, p.seq, m.total, m.number, p.tpdu, m.ref, s.next_ref, m.sim, m.asked, p.priority, p.tries, p.resend,
+	SELECT p.id, m.id, p.seq, m.total, m.number, p.tpdu, p.sum, m.ref, s.next_ref, m.sim, m.asked, p.priority, p.tries, p.resend,
 		(SELECT a.mr FROM attempt a WHERE a.part = p.id ORDER BY a.id DESC LIMIT 1), m.on_unknown, m.expires, m.created_at, m.report, m.validity
 	FROM pick JOIN part p USING (id) JOIN message m ON m.id = p.message LEFT JOIN sim s ON s.id = ?5
 	ORDER BY pick.rank, pick.fresh, p.due_at, p.id LIMIT ?4`
@@ -88,13 +89,13 @@ func askedLane(name string) string { return "m:" + name }
 
 func scanJob(rows *sql.Rows) (Job, error) {
 	var j Job
-	var ref, next, sim, mr, expires sql.NullInt64
-	var priority int
-	var created, validity int64
-	err := rows.Scan(&j.Part, &j.Message, &j.Seq, &j.Total, &j.To, &j.TPDU, &ref, &next, &sim, &j.Modem, &priority, &j.Tries, &j.Resend,
+	var ref, next, sim, mr, expires, sum sql.NullInt64
+	var priority, created, validity int64
+	err := rows.Scan(&j.Part, &j.Message, &j.Seq, &j.Total, &j.To, &j.TPDU, &sum, &ref, &next, &sim, &j.Modem, &priority, &j.Tries, &j.Resend,
 		&mr, &j.OnUnknown, &expires, &created, &j.Report, &validity)
+	j.Damaged = !sum.Valid || sum.Int64 != partSum(j.Message, j.Seq, j.TPDU)
 	j.Ref, j.LastMR, j.NextRef, j.SIM = orMinusOne(ref), orMinusOne(mr), int(next.Int64), sim.Int64
-	j.Priority, j.Expires, j.CreatedAt = priorities[priority], optionalTime(expires), fromMilli(created)
+	j.Priority, j.Expires, j.CreatedAt = priorityOf(priority), optionalTime(expires), fromMilli(created)
 	j.Validity = time.Duration(validity) * time.Millisecond
 	return j, err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 
 	"github.com/mattn/go-sqlite3"
@@ -11,8 +12,12 @@ import (
 
 // This file says what an error of SQLite means. A full disk is a state that
 // passes: the operation failed, nothing was lost, the next one may work. An I/O
-// error or damage is the end of this store: what the kernel did with pages whose
-// fsync failed can't be known, so nothing is tried again and the daemon restarts.
+// error is the end of this store: what the kernel did with pages whose fsync
+// failed can't be known, so nothing is tried again and the daemon restarts.
+//
+// Damage (SQLITE_CORRUPT, SQLITE_NOTADB) ends all writing too: what is written into
+// a broken tree may be lost, or overwrite something else. But no restart mends it,
+// so the store stays and says why.
 
 // storageError turns an error of the driver into an *api.Error. doing is what
 // was being done. Errors that are already *api.Error pass.
@@ -28,11 +33,19 @@ func storageError(doing string, err error) error {
 	}
 	e := api.Errorf(api.CodeStorage, "%s: the database says: %v", doing, err)
 	switch {
+	case isCorrupt(err):
+		return corrupt(fmt.Sprintf("%s: %v", doing, err))
 	case isBusy(err):
 		e.Hint = "another program uses the database file: end it, and read a copy made by `simpost backup` instead"
 	case isBreaking(err):
 		e.Hint = "look at the disk and its messages in the system log; simpost starts again by itself"
 	}
+	return e
+}
+
+func corrupt(what string) error {
+	e := api.Errorf(api.CodeDatabaseCorrupt, "the database file is damaged: %s", what)
+	e.Hint = "nothing is accepted, sent or taken from the modems until it is replaced: docs/restoring.md, \"A damaged file\""
 	return e
 }
 
@@ -72,6 +85,18 @@ func isBreaking(err error) bool {
 		return true
 	}
 	return false
+}
+
+// hasCode is true of an *api.Error with code c.
+func hasCode(err error, c api.Code) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Code == c
+}
+
+// isCorrupt is true where the file's own structure is broken.
+func isCorrupt(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && (e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB)
 }
 
 // endsBatch is true where SQLite may have rolled the whole transaction back.

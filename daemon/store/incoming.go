@@ -2,9 +2,7 @@ package store
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,16 +133,17 @@ func (in *Incoming) set() string {
 func (t *tx) atPlace(place string, pdu []byte) (Received, error) {
 	var rec Received
 	var old []byte
+	var octets int64
 	var message sql.NullInt64
 	var incomplete sql.NullBool
-	err := t.row(`SELECT r.id, r.pdu, coalesce(r.message, r.copy_of), m.incomplete > 0 FROM received r LEFT JOIN message m ON m.id = r.message
-		WHERE r.place = ? AND r.deleted_at IS NULL AND r.place IS NOT NULL`, place).Scan(&rec.Row, &old, &message, &incomplete)
+	err := t.row(`SELECT r.id, r.pdu, r.octets, coalesce(r.message, r.copy_of), m.incomplete > 0 FROM received r LEFT JOIN message m ON m.id = r.message
+		WHERE r.place = ? AND r.deleted_at IS NULL AND r.place IS NOT NULL`, place).Scan(&rec.Row, &old, &octets, &message, &incomplete)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return Received{}, nil
 	case err != nil:
 		return Received{}, err
-	case bytes.Equal(old, pdu):
+	case bytes.Equal(old, pdu), octets == octetSum(pdu): // the sum alone: what is kept was damaged since
 		rec.Message, rec.Complete = message.Int64, incomplete.Valid && !incomplete.Bool
 		return rec, nil
 	}
@@ -163,8 +162,7 @@ type kept struct {
 func (t *tx) keep(in *Incoming, place sql.NullString) (kept, error) {
 	var row kept
 	var before sql.NullInt64
-	sum := sha256.Sum256(in.PDU)
-	octets := int64(binary.BigEndian.Uint64(sum[:8]))
+	octets := octetSum(in.PDU)
 	sim := sql.NullInt64{Int64: in.SIM, Valid: in.SIM != 0}
 	err := t.row(`SELECT id, coalesce(message, copy_of) FROM received WHERE octets = ? AND pdu = ? AND sim IS ? ORDER BY id LIMIT 1`,
 		octets, in.PDU, sim).Scan(&row.first, &before)
@@ -215,10 +213,11 @@ func (t *tx) newIncoming(in *Incoming, body Body, repeatOf int64, partial bool) 
 		why = *in.Error
 	}
 	return t.insert(`INSERT INTO message (direction, state, number, number_key, text, data, port, encoding, class, created_at, sent_at, modem, sim, total,
-		code, reason, concat, repeat_of, incomplete, flags) VALUES ('in', 'received', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		code, reason, concat, repeat_of, incomplete, flags, sum) VALUES ('in', 'received', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		in.From, numberKey(in.From), body.Text, body.Data, intOrNull(body.Port), encoding, intOrNull(in.Class), t.now, in.sentAt(), in.Modem,
 		sql.NullInt64{Int64: in.SIM, Valid: in.SIM != 0}, total, why.Code, why.Message, concat,
-		sql.NullInt64{Int64: repeatOf, Valid: repeatOf != 0}, partial, flagsColumn(body.Flags))
+		sql.NullInt64{Int64: repeatOf, Valid: repeatOf != 0}, partial, flagsColumn(body.Flags),
+		contentSum(in.From, encoding, body.Port, body.Text, body.Data))
 }
 
 func flagsColumn(flags []string) any {

@@ -122,7 +122,7 @@ func (f *Filter) where() (string, []any, error) {
 // messages reads messages and their parts. tail is the query from its WHERE on.
 func (t *tx) messages(tail string, args ...any) ([]api.Message, error) {
 	rows, err := t.rows(`SELECT id, direction, state, number, text, data, port, encoding, class, created_at, sent_at, modem,
-		code, reason, priority, on_unknown, not_before, expires, duplicate, repeat_of, incomplete > 0, flags FROM message `+tail, args...)
+		code, reason, priority, on_unknown, not_before, expires, duplicate, repeat_of, incomplete > 0, flags, sum FROM message `+tail, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -138,9 +138,9 @@ func scanMessage(rows *sql.Rows) (api.Message, error) {
 	var id, created int64
 	var number, code, reason string
 	var text, policy, flags sql.NullString
-	var port, class, sent, priority, notBefore, expires, repeatOf sql.NullInt64
+	var port, class, sent, priority, notBefore, expires, repeatOf, sum sql.NullInt64
 	err := rows.Scan(&id, &m.Direction, &m.State, &number, &text, &m.Data, &port, &m.Encoding, &class, &created, &sent, &m.Modem,
-		&code, &reason, &priority, &policy, &notBefore, &expires, &m.PossibleDuplicate, &repeatOf, &m.Incomplete, &flags)
+		&code, &reason, &priority, &policy, &notBefore, &expires, &m.PossibleDuplicate, &repeatOf, &m.Incomplete, &flags, &sum)
 	if err != nil {
 		return m, err
 	}
@@ -154,16 +154,15 @@ func scanMessage(rows *sql.Rows) (api.Message, error) {
 		m.Text = &text.String
 	}
 	if priority.Valid {
-		m.Priority = priorities[priority.Int64]
+		m.Priority = priorityOf(priority.Int64)
 	}
 	if repeatOf.Valid {
 		m.RepeatOf = formatID(repeatOf.Int64)
 	}
-	if flags.Valid {
-		if err := json.Unmarshal([]byte(flags.String), &m.Flags); err != nil {
-			return m, err
-		}
+	if flags.Valid && json.Unmarshal([]byte(flags.String), &m.Flags) != nil {
+		m.Flags = []string{api.FlagDamaged}
 	}
+	markDamage(&m, number, sum)
 	m.Reason, m.Error = reasons(m.State, code, reason)
 	return m, nil
 }
@@ -209,7 +208,9 @@ func (t *tx) fillParts(all []api.Message) error {
 			return none, err
 		}
 		p.MR = optionalInt(mr)
-		byID[id].Parts = append(byID[id].Parts, p)
+		if m := byID[id]; m != nil { // an index that is damaged may lead to another message's
+			m.Parts = append(m.Parts, p)
+		}
 		return none, nil
 	})
 	return err
@@ -250,18 +251,16 @@ func (t *tx) reports(message int64) ([]api.Report, error) {
 	})
 }
 
-// Counts returns the number of open messages by state, all five states.
-func (s *Store) Counts() (map[string]int, error) {
-	if err := s.Err(); err != nil {
-		return nil, err
-	}
+// Counts returns the number of open messages by state, all five states. It is
+// known without the file.
+func (s *Store) Counts() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	counts := map[string]int{}
 	for _, state := range openStates {
 		counts[string(state)] = s.counts[state]
 	}
-	return counts, nil
+	return counts
 }
 
 // waitingSQL counts a lane; see due.go.

@@ -120,7 +120,7 @@ func TestCounts(t *testing.T) {
 	w := newWorldHere(t)
 	check := func(want map[string]int) {
 		t.Helper()
-		got := must[map[string]int](t)(w.s.Counts())
+		got := w.s.Counts()
 		for state, n := range want {
 			if got[state] != n {
 				t.Errorf("counts %v, want %v", got, want)

@@ -26,7 +26,7 @@ func probe(path string) (fresh bool, err error) {
 	case app != applicationID:
 		return false, notOurs(path, "belongs to another program")
 	case version < 0:
-		return false, api.Errorf(api.CodeStorage, "the database %s is damaged: it says that it has format %d", path, version)
+		return false, corrupt(fmt.Sprintf("%s says that it has format %d", path, version))
 	case version > len(migrations):
 		e := api.Errorf(api.CodeDatabaseNewer, "the database %s was written by a later version of simpost (format %d, this one knows %d)", path, version, len(migrations))
 		e.Hint = "install the later version again, or restore a backup that is older"
@@ -46,7 +46,7 @@ func migrate(conn *sql.Conn, steps []string) error {
 	ctx := context.Background()
 	var version int
 	if err := conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-		return fmt.Errorf("read the database's version: %w", err)
+		return storageError("read the database's version", err)
 	}
 	for ; version < len(steps); version++ {
 		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",

@@ -53,14 +53,25 @@ type Store struct {
 // Open opens or creates the database, brings it to this version's format and
 // keeps every other daemon out until Close. Errors that a person can mend are
 // *api.Error: CodeDatabaseBusy, CodeDatabaseNewer, CodeDatabaseNotOurs,
-// CodeDatabaseUnsafe, CodeDiskFull, CodeStorage.
+// CodeDatabaseUnsafe, CodeDiskFull, CodeStorage, CodeDatabaseCorrupt.
+//
+// With CodeDatabaseCorrupt there is a Store too: Broken already, it refuses every
+// write with that error, for a daemon that stays to say so.
 func Open(path string) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	s := &Store{path: path, checkpointAt: checkpointAt, changed: make(chan struct{}), broken: make(chan struct{})}
-	if err := s.open(); err != nil {
+	err = s.open()
+	if hasCode(err, api.CodeDatabaseCorrupt) {
+		s.fail(err)
+		if s.rdb == nil {
+			s.rdb = connectTo(dsn(s.path, "ro"))
+		}
+		return s, err
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -189,7 +200,11 @@ func (s *Store) Close() error {
 // stay open until the process ends, which is what is to happen now: the writer's
 // connection is in use as far as database/sql knows, and outlives its pool.
 func (s *Store) abandon() error {
-	return errors.Join(s.rdb.Close(), s.wdb.Close(), s.lock.Close())
+	errs := []error{s.rdb.Close(), s.lock.Close()}
+	if s.wdb != nil {
+		errs = append(errs, s.wdb.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // checkPragmas refuses a connection on which a COMMIT is not durable.

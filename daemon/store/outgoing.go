@@ -127,9 +127,10 @@ func (t *tx) enqueue(n *NewMessage) (api.Message, error) {
 		policy = api.OnUnknownResend
 	}
 	id, err := t.insert(`INSERT INTO message (direction, state, number, number_key, text, data, port, encoding, class, created_at, modem, total,
-		priority, on_unknown, asked, report, validity, not_before, expires) VALUES ('out', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		priority, on_unknown, asked, report, validity, not_before, expires, sum) VALUES ('out', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		string(state), n.To, numberKey(n.To), n.Text, n.Data, intOrNull(n.Port), n.Encoding, intOrNull(n.Class), t.now, n.Modem, len(n.Parts),
-		rank(n.Priority), string(policy), n.Modem, n.Report, n.Validity.Milliseconds(), milliOrNull(n.NotBefore), milliOrNull(n.Expires))
+		rank(n.Priority), string(policy), n.Modem, n.Report, n.Validity.Milliseconds(), milliOrNull(n.NotBefore), milliOrNull(n.Expires),
+		contentSum(n.To, n.Encoding, n.Port, n.Text, n.Data))
 	if err != nil {
 		return api.Message{}, err
 	}
@@ -138,8 +139,9 @@ func (t *tx) enqueue(n *NewMessage) (api.Message, error) {
 		report = api.ReportWaiting
 	}
 	for i, tpdu := range n.Parts {
-		_, err := t.exec(`INSERT INTO part (message, seq, state, tpdu, lane, priority, due_at, expires, report) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?)`,
-			id, i+1, tpdu, modemLane(n.Modem), rank(n.Priority), due, milliOrNull(n.Expires), string(report))
+		_, err := t.exec(`INSERT INTO part (message, seq, state, tpdu, lane, priority, due_at, expires, report, sum) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)`,
+			id, i+1, tpdu, modemLane(n.Modem), rank(n.Priority), due, milliOrNull(n.Expires), string(report),
+			partSum(id, i+1, tpdu))
 		if err != nil {
 			return api.Message{}, err
 		}
@@ -173,6 +175,14 @@ func inMilli(t *time.Time) *time.Time {
 
 // priorities in the order of the queue.
 var priorities = [...]api.Priority{api.Alert, api.Normal, api.Bulk}
+
+// priorityOf is the priority of a column, which damage may have moved.
+func priorityOf(rank int64) api.Priority {
+	if rank < 0 || rank >= int64(len(priorities)) {
+		return api.Normal
+	}
+	return priorities[rank]
+}
 
 // rank is p's place in the order; an empty one is normal.
 func rank(p api.Priority) int {

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"simpost/daemon/api"
@@ -109,7 +110,7 @@ func (t *tx) part(id int64) (*message, *part, error) {
 			return m, p, nil
 		}
 	}
-	panic("store: a part that its message does not have")
+	return nil, nil, corrupt(fmt.Sprintf("part %d is not among those of message %d", id, owner))
 }
 
 // save writes p and takes it through st; CodeConflict where the table has no such row.

@@ -317,7 +317,7 @@ func (p *play) checkStates() {
 			counts[have]++
 		}
 	}
-	if got := must[map[string]int](p)(p.s.Counts()); !maps.Equal(got, counts) {
+	if got := p.s.Counts(); !maps.Equal(got, counts) {
 		p.Errorf("counts %v, want %v", got, counts)
 	}
 }

@@ -70,10 +70,10 @@ func (t *tx) forgetBodies(cutoff int64) (int, error) {
 		return 0, err
 	}
 	for _, id := range ids {
-		if _, err := t.exec(`UPDATE message SET text = NULL, data = NULL WHERE id = ?`, id); err != nil {
+		if _, err := t.exec(`UPDATE message SET text = NULL, data = NULL, sum = NULL WHERE id = ?`, id); err != nil {
 			return 0, err
 		}
-		if _, err := t.exec(`UPDATE part SET tpdu = x'' WHERE message = ?`, id); err != nil {
+		if _, err := t.exec(`UPDATE part SET tpdu = x'', sum = NULL WHERE message = ?`, id); err != nil {
 			return 0, err
 		}
 	}

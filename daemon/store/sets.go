@@ -67,28 +67,35 @@ func (t *tx) openSet(in *Incoming) (id int64, err error) {
 
 // joinSet writes the body that the parts of a message make so far.
 func (t *tx) joinSet(id int64, total int, join func([][]byte) Body) (complete bool, err error) {
-	rows, err := t.rows(`SELECT seq, pdu FROM received WHERE message = ? ORDER BY seq`, id)
+	rows, err := t.rows(`SELECT r.seq, r.pdu, r.octets, m.number FROM received r JOIN message m ON m.id = r.message WHERE r.message = ? ORDER BY r.seq`, id)
 	if err != nil {
 		return false, err
 	}
-	pdus, n := make([][]byte, total), 0
+	pdus, n, damaged := make([][]byte, total), 0, false
+	var from string
 	_, err = collect(rows, func(rows *sql.Rows) (none struct{}, err error) {
 		var seq int
 		var pdu []byte
-		if err := rows.Scan(&seq, &pdu); err != nil {
+		var octets int64
+		if err := rows.Scan(&seq, &pdu, &octets, &from); err != nil {
 			return none, err
 		}
-		pdus[seq-1] = pdu
 		n++
+		damaged = damaged || octets != octetSum(pdu) || seq < 1 || seq > total
+		pdus[min(max(seq, 1), total)-1] = pdu
 		return none, nil
 	})
 	if err != nil {
 		return false, err
 	}
 	body := join(pdus)
+	if damaged {
+		body.Flags = append(body.Flags, api.FlagDamaged)
+	}
 	complete = n == total
-	_, err = t.exec(`UPDATE message SET text = ?, data = ?, encoding = ?, port = ?, flags = ?, incomplete = CASE WHEN ? THEN 0 ELSE incomplete END
-		WHERE id = ?`, body.Text, body.Data, body.Encoding, intOrNull(body.Port), flagsColumn(body.Flags), complete, id)
+	_, err = t.exec(`UPDATE message SET text = ?, data = ?, encoding = ?, port = ?, flags = ?, incomplete = CASE WHEN ? THEN 0 ELSE incomplete END, sum = ?
+		WHERE id = ?`, body.Text, body.Data, body.Encoding, intOrNull(body.Port), flagsColumn(body.Flags), complete,
+		contentSum(from, body.Encoding, body.Port, body.Text, body.Data), id)
 	return complete, err
 }
 

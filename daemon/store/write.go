@@ -156,7 +156,7 @@ func (s *Store) judge(err error) error {
 	if !isBreaking(err) {
 		return err
 	}
-	err = storageError("write to the database", err)
+	err = storageError("use the database", err)
 	s.fail(err)
 	return err
 }
@@ -176,11 +176,12 @@ func (s *Store) readError(doing string, err error) error {
 	return storageError(doing, s.judge(err))
 }
 
-// Broken is closed when the database failed in a way after which nothing can be
-// trusted: end the process, and open again in the next. Err says what it was.
+// Broken is closed when nothing is written any more. Err says why: with
+// CodeStorage nothing can be trusted, so end the process and open again in the
+// next; with CodeDatabaseCorrupt no restart helps, and what can still be read may be.
 func (s *Store) Broken() <-chan struct{} { return s.broken }
 
-// Err is what broke the store, an *api.Error with CodeStorage, or nil.
+// Err is what broke the store, an *api.Error, or nil.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -167,7 +167,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := must[map[string]int](t)(s.Counts())[string(api.Queued)]; n != 320 {
+	if n := s.Counts()[string(api.Queued)]; n != 320 {
 		t.Errorf("%d messages, want 320", n)
 	}
 }
@@ -184,11 +184,11 @@ func TestBroken(t *testing.T) {
 	damage(t, path, marked.Parts[0])
 	s = openAt(t, path)
 	_, err = s.Cancel(t0, 1)
-	wantHint(t, err, api.CodeStorage)
+	wantHint(t, err, api.CodeDatabaseCorrupt)
 	<-s.Broken()
-	wantCode(t, s.Err(), api.CodeStorage)
+	wantCode(t, s.Err(), api.CodeDatabaseCorrupt)
 	_, err = s.Seen(t0, Identity{Modem: "a", IMSI: "1"})
-	wantCode(t, err, api.CodeStorage)
+	wantCode(t, err, api.CodeDatabaseCorrupt)
 }
 
 // damage overwrites the page of a file that holds mark.
