@@ -15,7 +15,7 @@ import (
 
 const (
 	rouseGap    = 20 * time.Millisecond  // between ESC and CR (warthog618/modem's guard)
-	rouseQuiet  = 200 * time.Millisecond // for what was still under way to arrive
+	rouseQuiet  = 100 * time.Millisecond // for what was still under way to arrive
 	firstAnswer = time.Second            // to the first AT
 	beat        = time.Second            // between two tries
 	plainTries  = 10                     // for a refusal that gives no reason
@@ -73,7 +73,7 @@ func (m *Modem) bringUp(ctx context.Context, port io.Writer) error {
 func (m *Modem) steps(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		m.attention, m.identify, m.radioOn, m.unlock, m.identifySIM, m.awaitStore, m.pduMode, m.serviceCentre,
-		m.storage, m.indications, m.extras,
+		m.extras, m.storage, m.indications,
 	} {
 		if err := step(ctx); err != nil || m.gone(ctx) != nil {
 			return m.verdict(ctx, err)
@@ -82,15 +82,14 @@ func (m *Modem) steps(ctx context.Context) error {
 	return nil
 }
 
-// kept says whether what was set first and what was set last are both still in force.
+// kept says whether what was set first and what all sending rests on are still in force. What was set last has just been
+// read back.
 func (m *Modem) kept(ctx context.Context) error {
 	if err := m.inForce(ctx, "+CMGF", "0"); err != nil {
 		return err
 	}
 	if m.cmee != "" {
-		if err := m.inForce(ctx, "+CMEE", m.cmee); err != nil {
-			return err
-		}
+		return m.inForce(ctx, "+CMEE", m.cmee)
 	}
 	return m.Ping(ctx)
 }
@@ -156,8 +155,9 @@ func (m *Modem) attention(ctx context.Context) error {
 		}
 		return m.silent(err)
 	}
-	for _, cmd := range []string{"E0", "V1"} {
-		m.ask(ctx, cmd)
+	if _, err := m.ask(ctx, "E0V1"); err != nil {
+		m.ask(ctx, "E0")
+		m.ask(ctx, "V1")
 	}
 	for _, cmd := range []string{"+CMEE=1", "+CMEE=2"} {
 		if _, err := m.ask(ctx, cmd); err == nil {
@@ -262,7 +262,10 @@ func (m *Modem) readICCID(ctx context.Context) string {
 func (m *Modem) awaitStore(ctx context.Context) error {
 	plain := 0
 	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
-		_, err := m.ask(ctx, "+CPMS?")
+		lines, err := m.ask(ctx, "+CPMS?")
+		if v, ok := value(lines, "+CPMS"); ok && err == nil {
+			m.remember(v)
+		}
 		switch {
 		case err == nil, m.news.sawReady(), m.conn.Err() != nil:
 			return true, nil
@@ -331,7 +334,7 @@ func (m *Modem) readSMSC(ctx context.Context) string {
 
 // extras are told where the modem tells them.
 func (m *Modem) extras(ctx context.Context) error {
-	for _, cmd := range []string{"+CREG=1", "+CGREG=1", "+CEREG=1", "+COPS=3,0"} {
+	for _, cmd := range []string{"+CREG=1", "+CEREG=1", "+COPS=3,0"} {
 		m.ask(ctx, cmd)
 	}
 	lines, _ := m.ask(ctx, "+CNUM")

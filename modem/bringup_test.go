@@ -310,9 +310,9 @@ func TestModemThatKeepsRestarting(t *testing.T) {
 			ends := 0
 			s.on = func(cmd string) (string, bool) {
 				switch cmd {
-				case "E0":
+				case "E0V1":
 					s.answers["+CMEE?"] = "+CMEE: 1|OK"
-				case "+CNUM": // the last question of the bring-up
+				case "+CNMI?": // the last setting of the bring-up
 					if ends++; ends <= times {
 						s.answers["+CMEE?"] = "+CMEE: 0|OK"
 					}

@@ -356,10 +356,25 @@ func TestSilentRebootIsSeen(t *testing.T) {
 	}
 }
 
+// bringUpLength is how many commands a plain modem costs. It may shrink.
+const bringUpLength = 30
+
+// TestBringUpLength: every command more is time before the first message, on every start of every modem.
+func TestBringUpLength(t *testing.T) {
+	for _, profile := range []string{"generic", "huawei", "sim800", "sim7600", "quectel-ec25"} {
+		inLab(t, emulator.Config{Profile: profile}, func(t *testing.T, l *lab) {
+			l.mustOpen(Config{})
+			if n := l.modem.Commands(); n > bringUpLength+1 {
+				t.Errorf("%s: %d commands", profile, n)
+			}
+		})
+	}
+}
+
 // TestRebootDuringOpen: whichever command the modem restarts at, Open ends with its settings in force.
 func TestRebootDuringOpen(t *testing.T) {
 	for _, profile := range []string{"generic", "sim800", "quectel-ec25"} {
-		for after := range 35 {
+		for after := range bringUpLength {
 			t.Run(fmt.Sprintf("%s,after=%d", profile, after), func(t *testing.T) {
 				inLab(t, emulator.Config{Profile: profile}, func(t *testing.T, l *lab) {
 					l.fault("life.silent-reboot", emulator.FaultConfig{After: after})

@@ -27,22 +27,29 @@ func (m *Modem) storage(ctx context.Context) error {
 	if v, err := m.query(ctx, "+CPMS=?", "+CPMS"); err == nil {
 		offered = groups(v)
 	}
-	_, now := m.counts(ctx)
-	sweep := sweepable(offered[0], now)
-	m.chooseReceive(ctx, offered, sweep)
+	sweep := sweepable(offered[0], m.mems)
+	chosen := m.chooseReceive(ctx, offered, sweep)
 	m.set.Receive = m.mems[2]
-	m.set.Memories = nil
-	receive := m.mems[0]
-	for _, mem := range inFront(sweep, receive) {
+	m.set.Memories = inFront(sweep, m.mems[0])
+	if !chosen { // nothing it says of its memories was true: try each
+		m.set.Memories = m.selectable(ctx, m.set.Memories)
+		m.counts(ctx)
+	}
+	return nil
+}
+
+// selectable are those of mems that can be made the memory in force; the first of them is, in the end.
+func (m *Modem) selectable(ctx context.Context, mems []string) []string {
+	var out []string
+	for _, mem := range mems {
 		if _, _, err := m.selectMemory(ctx, mem); err == nil {
-			m.set.Memories = append(m.set.Memories, mem)
+			out = append(out, mem)
 		}
 	}
-	if receive != "" {
-		m.selectMemory(ctx, receive)
+	if len(out) > 0 {
+		m.selectMemory(ctx, out[0])
 	}
-	m.counts(ctx)
-	return nil
+	return out
 }
 
 // counts reads CPMS? and remembers what is in force.
@@ -51,6 +58,11 @@ func (m *Modem) counts(ctx context.Context) ([]MemoryCount, [3]string) {
 	if err != nil {
 		return nil, [3]string{}
 	}
+	return m.remember(v)
+}
+
+// remember notes what CPMS? says is in force.
+func (m *Modem) remember(v string) ([]MemoryCount, [3]string) {
 	counts, mems := parseCounts(v)
 	m.mems, m.told = mems, true
 	return counts, mems
@@ -92,22 +104,22 @@ func inFront(list []string, first string) []string {
 }
 
 // chooseReceive walks the dialect's memories and the arities of CPMS (3, 2, 1: MODEMS 1.4 step 7) until one is in force
-// on a re-read. Where none is, the modem's own choice stays.
-func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []string) {
+// on a re-read (true). Where none is, the modem's own choice stays.
+func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []string) bool {
 	for _, r := range m.dialect.memory {
 		if hint := offered[2]; len(hint) > 0 && !slices.Contains(hint, r) {
 			continue
 		}
 		for _, set := range m.cpmsForms(r, other(sweep, r, offered[1])) {
 			if m.gone(ctx) != nil {
-				return
+				return false
 			}
 			if _, err := m.ask(ctx, cpms(set)); err != nil {
 				continue
 			}
 			if _, now := m.counts(ctx); now[0] == r && (len(set) < 3 || now[2] == r) {
 				m.arity = len(set)
-				return
+				return true
 			}
 		}
 	}
@@ -117,6 +129,7 @@ func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []
 		m.arity = m.acceptedArity(ctx)
 		m.counts(ctx)
 	}
+	return false
 }
 
 // acceptedArity finds out with which form the memory in force can be named again.
@@ -207,12 +220,22 @@ func (m *Modem) climb(ctx context.Context, ladder []string) bool {
 	return false
 }
 
+// setCSMS sets the message service where another is in force.
 func (m *Modem) setCSMS(ctx context.Context, service int) {
+	if m.readCSMS(ctx) && m.set.CSMS == service {
+		return
+	}
 	m.ask(ctx, fmt.Sprintf("+CSMS=%d", service))
+	m.readCSMS(ctx)
+}
+
+func (m *Modem) readCSMS(ctx context.Context) bool {
 	v, err := m.query(ctx, "+CSMS?", "+CSMS")
-	if n, ok := number(fields(v), 0); err == nil && ok {
+	n, ok := number(fields(v), 0)
+	if ok = ok && err == nil; ok {
 		m.set.CSMS = n
 	}
+	return ok
 }
 
 func (m *Modem) setCNMI(ctx context.Context, rung string) bool {
