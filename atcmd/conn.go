@@ -57,6 +57,11 @@ type Prompt struct {
 	// ExecError.Err is that error. ExecPrompt never returns before Ready has, so Ready must end when its ctx does.
 	Ready func() error
 
+	// NoEcho says that the modem was told not to echo. One that echoes the command line all the same was reset since then,
+	// perhaps into text mode, where the length is a telephone number and the PDU a text: ESC is sent, and ExecError.Err is
+	// ErrEcho.
+	NoEcho bool
+
 	Wait   time.Duration // limit for the prompt after the command line, 30 s
 	Answer time.Duration // limit for the final result after ^Z, 180 s
 }
@@ -110,6 +115,7 @@ type Conn struct {
 	pending *time.Timer // gives up on head and on an open quote
 	unended *time.Timer // takes a final result without its line end
 	missed  int
+	echoes  int // command lines echoed
 }
 
 // Open starts a conversation on port. The Conn owns the port from here on: Close closes it, and its Close must free a
@@ -164,6 +170,23 @@ func (c *Conn) ExecPrompt(ctx context.Context, cmd string, p Prompt) (Response, 
 // URCs hands up what the modem says by itself, in order. It is closed when the connection ends.
 // A reader that is slow loses chatter first: the last quarter of the queue is kept for messages and evidence.
 func (c *Conn) URCs() <-chan URC { return c.urcs }
+
+// Echoes counts the command lines that the modem echoed so far.
+func (c *Conn) Echoes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.echoes
+}
+
+// Stir writes a CR, which no modem answers, to a modem that may sleep.
+func (c *Conn) Stir(ctx context.Context) error {
+	if err := c.take(ctx); err != nil {
+		return err
+	}
+	defer func() { <-c.turn }()
+	_, err := c.put(ctx.Done(), "", cr)
+	return err
+}
 
 // Done is closed when the connection has ended; Err then says why.
 func (c *Conn) Done() <-chan struct{} { return c.dead }

@@ -13,6 +13,7 @@ var (
 	ErrNoResync   = errors.New("modem did not answer after a command was given up")
 	ErrNoPrompt   = errors.New("modem did not ask for the payload in time")
 	ErrNoAnswer   = errors.New("modem did not answer in time after the payload")
+	ErrEcho       = errors.New("the modem echoes again: it was reset and has lost its settings")
 	ErrBadCommand = errors.New("command is not printable ASCII, payload is not hex, or either is too long")
 
 	errStuck      = errors.New("port held a goroutine past the close limit")

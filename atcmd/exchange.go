@@ -26,6 +26,7 @@ type exchange struct {
 	sent      bool // the command line was handed to the writer
 	prompted  bool // the prompt came
 	submitted bool // ^Z was handed to the writer
+	echoed    bool // the command line came back
 	over      bool // the final result came
 	final     string
 	before    string // the final result that came just before it: it may come once more
@@ -295,6 +296,9 @@ func (c *Conn) submit(x *exchange) {
 func (c *Conn) beginSubmit(x *exchange) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if x.prompt.NoEcho && x.echoed {
+		c.drop(x, ErrEcho)
+	}
 	if x.gone != nil || x.over || c.err != nil {
 		return false
 	}

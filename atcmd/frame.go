@@ -8,7 +8,7 @@ const maxLine = 4096
 
 type token struct {
 	text   string
-	prompt bool // a payload prompt, text is empty
+	prompt bool // a payload prompt; text is the echo that it was glued to
 }
 
 // framer cuts the byte stream into lines and prompts. CR and LF both end a line, blank lines vanish, blanks around a
@@ -31,8 +31,9 @@ func (f *framer) push(b byte) (token, bool) {
 		f.lastCR = wasCR // NUL, ESC, ^Z: as if never received
 		return token{}, false
 	case b == '>' && f.wantPrompt && f.atPrompt():
+		glued := string(bytes.TrimSpace(f.buf))
 		f.reset()
-		return token{prompt: true}, true
+		return token{text: glued, prompt: true}, true
 	case len(f.buf) >= maxLine:
 		return token{}, false
 	}

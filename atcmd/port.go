@@ -160,6 +160,7 @@ func (c *Conn) feed(b []byte) {
 		switch t, ok := c.fr.push(b); {
 		case !ok:
 		case t.prompt:
+			c.echo(t.text)
 			c.gotPrompt()
 		default:
 			c.route(t.text)

@@ -113,6 +113,7 @@ func (c *Conn) route(l string) {
 	}
 	switch d {
 	case toNobody:
+		c.echo(l)
 	case toURC:
 		c.urc(URC{Line: l})
 	case toHead:
@@ -135,6 +136,14 @@ func (c *Conn) route(l string) {
 		c.lost.answered(id(l) + "?")
 	case toSync:
 		c.inSync()
+	}
+}
+
+// echo notes that the command in hand came back.
+func (c *Conn) echo(l string) {
+	if x := c.cur; x != nil && strings.EqualFold(l, "AT"+x.cmd) {
+		x.echoed = true
+		c.echoes++
 	}
 }
 

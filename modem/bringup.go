@@ -85,6 +85,8 @@ func (m *Modem) steps(ctx context.Context) error {
 // kept says whether what was set first and what all sending rests on are still in force. What was set last has just been
 // read back.
 func (m *Modem) kept(ctx context.Context) error {
+	echoes := m.conn.Echoes()
+	defer func() { m.quiet = m.conn.Echoes() == echoes }()
 	if err := m.inForce(ctx, "+CMGF", "0"); err != nil {
 		return err
 	}

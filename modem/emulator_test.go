@@ -566,3 +566,129 @@ func TestIdleAndBusyCost(t *testing.T) {
 		}
 	})
 }
+
+// TestResetIntoTextMode: the modem restarted without a word, and now takes the length for a telephone number and the PDU
+// for a text. Its echo gives it away, before ^Z.
+func TestResetIntoTextMode(t *testing.T) {
+	inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {
+		m := l.mustOpen(Config{})
+		l.fault("life.text-mode", emulator.FaultConfig{})
+		l.modem.Reboot()
+		_, _, err := l.send(m)
+		if e := wantSendError(t, err); e.Outcome != NotSent || e.Class != Temporary {
+			t.Errorf("got %v", e)
+		}
+		if n := l.net.Count(); n != 0 {
+			t.Errorf("the network has %d messages: %+v\n%s", n, l.net.Record(), l.transcript())
+		}
+		if !m.Take().Rebooted {
+			t.Error("the restart is not told")
+		}
+	})
+}
+
+// TestEchoTellsOfAReset: the first poll after a silent reboot sees it, on a modem whose memories look as before too.
+func TestEchoTellsOfAReset(t *testing.T) {
+	inLab(t, emulator.Config{Profile: "sim800"}, func(t *testing.T, l *lab) {
+		m := l.mustOpen(Config{})
+		l.fault("life.silent-reboot", emulator.FaultConfig{})
+		m.Take()
+		m.Counts(t.Context())
+		time.Sleep(time.Minute)
+		m.Take() // what it said of its boot
+		if _, err := m.Counts(t.Context()); err != nil || !m.Take().Rebooted {
+			t.Errorf("not seen, %v\n%s", err, l.transcript())
+		}
+	})
+	inLab(t, emulator.Config{Profile: "sierra"}, func(t *testing.T, l *lab) {
+		m := l.mustOpen(Config{})
+		if _, err := m.Counts(t.Context()); err != nil || m.Take().Rebooted {
+			t.Errorf("an echo that never went away counts as a reset: %v", err)
+		}
+	})
+}
+
+// TestSleep: what is said after a while of silence only wakes the modem. The first question costs its limit, and from then
+// on it is stirred before it is spoken to.
+func TestSleep(t *testing.T) {
+	inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {
+		m := l.mustOpen(Config{})
+		l.fault("life.sleep", emulator.FaultConfig{})
+		for i := range 5 {
+			time.Sleep(15 * time.Second)
+			start := time.Now()
+			_, err := m.Counts(t.Context())
+			if took := time.Since(start); err != nil || i > 0 && took > time.Second {
+				t.Errorf("poll %d: %v after %v\n%s", i, err, took, l.transcript())
+			}
+		}
+		time.Sleep(15 * time.Second)
+		start := time.Now()
+		if _, accepted, err := l.send(m); err != nil || accepted != 1 || time.Since(start) > time.Second {
+			t.Errorf("send: %v, %d accepted, after %v", err, accepted, time.Since(start))
+		}
+	})
+}
+
+// TestStoreAndSend: a modem that refuses to send what it does not hold is given it first, and nothing stays behind.
+func TestStoreAndSend(t *testing.T) {
+	for _, profile := range []string{"generic", "wavecom", "sim800"} {
+		inLab(t, emulator.Config{Profile: profile}, func(t *testing.T, l *lab) {
+			m := l.mustOpen(Config{})
+			l.fault("send.cmgs-refused", emulator.FaultConfig{})
+			for range 2 {
+				if _, accepted, err := l.send(m); err != nil || accepted != 1 {
+					t.Fatalf("%s: %v, %d accepted\n%s", profile, err, accepted, l.transcript())
+				}
+			}
+			for _, mem := range []string{"SM", "ME"} {
+				for _, s := range l.modem.Stored(mem) {
+					if s.Stat > 1 {
+						t.Errorf("%s: a draft is left in %s", profile, mem)
+					}
+				}
+			}
+			l.receive(m)
+		})
+	}
+}
+
+// TestStoreAndSendUnderFaults: what is told of such a message is as true as of any other.
+func TestStoreAndSendUnderFaults(t *testing.T) {
+	for name, want := range map[string]Outcome{
+		"send.cms-42": Rejected, "send.cms-500": Unknown, "send.accepted-answer-lost": Unknown, "send.swallowed": Unknown,
+		"send.ok-no-mr": Unknown, "storage.full-322": NotSent,
+	} {
+		inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {
+			m := l.mustOpen(Config{})
+			l.fault("send.cmgs-refused", emulator.FaultConfig{})
+			if _, _, err := l.send(m); err != nil {
+				t.Fatal(err)
+			}
+			l.fault(name, emulator.FaultConfig{})
+			_, accepted, err := l.send(m)
+			if e := wantSendError(t, err); e.Outcome != want || want != Unknown && accepted != 0 {
+				t.Errorf("%s: %v, %d accepted", name, e, accepted)
+			}
+		})
+	}
+}
+
+// TestStoreAndSendWaitsForReady: the message leaves with AT+CMSS, and not before it may.
+func TestStoreAndSendWaitsForReady(t *testing.T) {
+	inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {
+		m := l.mustOpen(Config{})
+		l.fault("send.cmgs-refused", emulator.FaultConfig{})
+		for range 2 {
+			asked := 0
+			_, err := m.SendHex(t.Context(), "0001000B917419000010F100000161", 14, func() error {
+				asked++
+				return errors.New("not on disk")
+			})
+			if e := wantSendError(t, err); e.Outcome != NotSent || asked != 1 || l.net.Count() != 0 {
+				t.Errorf("%v, asked %d times, %d accepted", e, asked, l.net.Count())
+			}
+			m.viaStore = true
+		}
+	})
+}

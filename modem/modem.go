@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"simpost/atcmd"
@@ -105,6 +106,10 @@ type Modem struct {
 	phantom  map[string]int  // messages CPMS counts and nobody can read
 	sent     time.Time       // the last message was answered, or given up
 	linkKept bool            // AT+CMMS=2 was given
+	quiet    bool            // it was told not to echo, and obeyed
+	used     time.Time       // the last exchange ended
+	sleeps   bool            // it was found asleep: it hears nothing until it was stirred
+	viaStore bool            // it refuses AT+CMGS; messages go by AT+CMGW and AT+CMSS
 }
 
 // Open takes the port, brings the modem up to message indications (MODEMS 1.4) and does not wait for a network. It owns
@@ -141,17 +146,28 @@ func (m *Modem) Done() <-chan struct{} { return m.news.done }
 // Err is the first cause of the port's death, nil while it lives.
 func (m *Modem) Err() error { return m.conn.Err() }
 
-// once runs AT+cmd under a limit of its own.
+// once runs AT+cmd under a limit of its own. An echo from a modem that was told not to is a silent reboot.
 func (m *Modem) once(ctx context.Context, limit time.Duration, cmd atcmd.Command) (atcmd.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return m.conn.Do(ctx, cmd)
+	m.stir(ctx)
+	echoes := m.conn.Echoes()
+	r, err := m.conn.Do(ctx, cmd)
+	m.used = time.Now()
+	if m.quiet && m.conn.Echoes() != echoes {
+		m.news.rebooted()
+	}
+	return r, err
 }
 
-// patientOnce is once, and again for a while where 515 means "please wait".
+// patientOnce is once, and again for a while where 515 means "please wait", and once more where the modem slept.
 func (m *Modem) patientOnce(ctx context.Context, limit time.Duration, cmd atcmd.Command) (atcmd.Response, error) {
 	for try := 1; ; try++ {
+		used := m.used
 		r, err := m.once(ctx, limit, cmd)
+		if m.slept(ctx, used, cmd.Line, err) {
+			return m.once(ctx, limit, cmd)
+		}
 		if !m.dialect.waits || !isCME(err, 515) || try == waitTries || m.pause(ctx, beat) != nil {
 			return r, err
 		}
@@ -160,6 +176,32 @@ func (m *Modem) patientOnce(ctx context.Context, limit time.Duration, cmd atcmd.
 
 // waitTries bounds the questions to a modem that says "please wait".
 const waitTries = 5
+
+// napAfter is less than any module takes to fall asleep (SIM800: 5 s, u-blox: 9 s). A module stirred hears after stirPause.
+const (
+	napAfter  = 2 * time.Second
+	stirPause = 100 * time.Millisecond
+	wakeLimit = 5 * time.Second // for the answer of a modem that was perhaps asleep
+)
+
+// stir wakes a modem that is known to sleep: the first thing that it is told is lost.
+func (m *Modem) stir(ctx context.Context) {
+	if m.sleeps && time.Since(m.used) >= napAfter && m.conn.Stir(ctx) == nil {
+		m.pause(ctx, stirPause)
+	}
+}
+
+// slept finds out whether a question went unanswered because the modem was asleep: it does answer the next one. That is
+// remembered; what may not be asked twice is no question.
+func (m *Modem) slept(ctx context.Context, used time.Time, line string, err error) bool {
+	idle := !used.IsZero() && time.Since(used) >= napAfter
+	if m.sleeps || !idle || !strings.HasSuffix(line, "?") || !errors.Is(err, context.DeadlineExceeded) || m.gone(ctx) != nil {
+		return false
+	}
+	_, err = m.once(ctx, wakeLimit, atcmd.Command{})
+	m.sleeps = err == nil || refused(err)
+	return m.sleeps
+}
 
 // exec runs a plain command under a limit of its own.
 func (m *Modem) exec(ctx context.Context, limit time.Duration, cmd string) ([]string, error) {

@@ -230,9 +230,12 @@ func parseDirect(line string) (kind string, length int) {
 	return strings.TrimPrefix(name, "+"), length
 }
 
-// parseMR is the reference of a "+CMGS: 42" line, which may carry the SUBMIT-REPORT behind a comma.
+// parseMR is the reference of a "+CMGS: 42" or "+CMSS: 42" line, which may carry the SUBMIT-REPORT behind a comma.
 func parseMR(lines []string) (mr byte, ok bool) {
 	v, ok := value(lines, "+CMGS")
+	if !ok {
+		v, ok = value(lines, "+CMSS")
+	}
 	if !ok {
 		return 0, false
 	}

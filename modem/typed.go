@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"simpost/atcmd"
 )
@@ -90,7 +91,9 @@ func ParseTyped(text string) (Typed, error) {
 // Type runs t until ctx ends. A final result of the modem is an answer, whichever
 // it is; an error means that there was none, and Err then says whether the port lives.
 func (m *Modem) Type(ctx context.Context, t Typed) (lines []string, result string, err error) {
+	m.stir(ctx)
 	r, err := m.conn.Exec(ctx, t.line)
+	m.used = time.Now()
 	switch x, ok := errors.AsType[*atcmd.ExecError](err); {
 	case err == nil:
 		return r.Lines, "OK", nil

@@ -50,6 +50,7 @@ var catalogue = []FaultInfo{
 	{Name: "send.cms-332", Family: 5, Sentence: "+CMS ERROR: 332, network timeout (accept: the network has it)"},
 	{Name: "send.cms-350-late", Family: 5, Sentence: "+CMS ERROR: 350 after 135 s (delay), as on LTE"},
 	{Name: "send.wrong-bearer", Family: 5, Sentence: "+CMS ERROR: 500 unless AT+CGSMS prefers the circuit-switched side (1 or 3)"},
+	{Name: "send.cmgs-refused", Family: 5, Sentence: "AT+CMGS answers +CMS ERROR: 302; AT+CMGW and AT+CMSS work"},
 	{Name: "send.ok-no-mr", Family: 5, Sentence: "The network has the message and the answer is OK without +CMGS"},
 	{Name: "send.ok-not-sent", Family: 5, Sentence: "The answer is OK without +CMGS and nothing was sent"},
 	{Name: "send.swallowed", Family: 5, Sentence: "The modem takes the PDU, does nothing with it and says nothing", times: 1},
@@ -124,5 +125,6 @@ var catalogue = []FaultInfo{
 	{Name: "life.roaming", Family: 10, Sentence: "The modem is roaming (5), for as long as delay says or until the faults are cleared", times: 1},
 	{Name: "life.network-lost", Family: 10, Sentence: "The network is lost (2), for as long as delay says or until the faults are cleared", times: 1},
 	{Name: "life.sim-swapped", Family: 10, Sentence: "Another card is in the modem", times: 1},
+	{Name: "life.text-mode", Family: 10, Sentence: "The modem starts in text mode"},
 	{Name: "life.smsc-cleared", Family: 10, Sentence: "AT+CSMP clears the service centre's number"},
 }

@@ -105,6 +105,13 @@ var lifeFaultTests = map[string]func(r *rig, name string){
 			r.t.Errorf("%q, then %q", before, after)
 		}
 	},
+	"life.text-mode": func(r *rig, name string) {
+		r.fault(name, FaultConfig{})
+		r.m.Reboot()
+		r.settle()
+		r.ok("ATE0")
+		r.want("AT+CMGF?", "\r\n+CMGF: 1\r\n"+okay)
+	},
 	"life.smsc-cleared": func(r *rig, name string) {
 		r.has(r.say("AT+CSCA?"), `+CSCA: "+47`)
 		r.fault(name, FaultConfig{})

@@ -31,6 +31,15 @@ var smsFaultTests = map[string]func(r *rig, name string){
 		r.has(r.submit(r.p.Number(), "b"), "+CMGS: ")
 		r.sent(1)
 	},
+	"send.cmgs-refused": func(r *rig, name string) {
+		r.fault(name, FaultConfig{})
+		b := submits(r.t, r.p.Number(), "a")[0]
+		r.has(r.say(fmt.Sprintf("AT+CMGS=%d", len(b))), "+CMS ERROR: 302")
+		r.has(r.say(fmt.Sprintf("AT+CMGW=%d", len(b))), "> ")
+		r.has(r.say(fmt.Sprintf("00%X\x1a", b)), "+CMGW: 1")
+		r.has(r.say("AT+CMSS=1"), "+CMSS: ")
+		r.sent(1)
+	},
 	"send.ok-no-mr": func(r *rig, name string) {
 		r.fault(name, FaultConfig{})
 		got := r.submit(r.p.Number(), "a")

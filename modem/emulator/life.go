@@ -87,6 +87,9 @@ func (m *Modem) start(cold bool) {
 	m.hung, m.waits = false, time.Time{}
 	m.set = settings{}
 	m.defaults()
+	if m.hit("life.text-mode") != nil {
+		m.set.cmgf = 1
+	}
 	if m.sim != nil {
 		m.sim.reset()
 		m.lastMR = m.sim.lastMR

@@ -29,6 +29,9 @@ func sendMessage(x *exec) final {
 	if m.hit("storage.full-322") != nil {
 		return m.cmsError(322)
 	}
+	if x.name == "+CMGS" && m.hit("send.cmgs-refused") != nil {
+		return m.cmsError(302)
+	}
 	n, err := strconv.Atoi(strings.TrimSpace(x.args))
 	if err != nil || n < 1 || n > 232 {
 		return m.cmsError(304)
