@@ -19,6 +19,8 @@ var (
 	// A service code may hold * and #; a final * stands for what may follow.
 	allowPattern  = regexp.MustCompile(`^(\+?[0-9]{1,20}\*?|[0-9*#]{1,19}[0-9#])$`)
 	ussdPattern   = regexp.MustCompile(`^[*#][0-9*#]{1,180}#$`)
+	dialPattern   = regexp.MustCompile(`^([*#][0-9*#]{1,180}#( [0-9A-Za-z*#]{1,20}){0,8})?$`)
+	amountPattern = regexp.MustCompile(`^([0-9]{1,9}(\.[0-9]{1,2})?)?$`)
 	holderPattern = regexp.MustCompile(`^@?([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$`)
 )
 
@@ -29,6 +31,9 @@ const (
 	roleLimit  = 64 // users and groups of one role
 	baudLeast  = 1200
 	baudMost   = 4_000_000
+
+	patternLimit = 200 // of a regular expression
+	textLimit    = 160 // of a message that simpost writes by itself
 
 	// socketLimit is sun_path's size less its final NUL (unix(7)).
 	socketLimit = 107
@@ -153,11 +158,39 @@ func (k *checks) modems(modems []Modem) {
 		k.that(at("profile"), profilePattern.MatchString(m.Profile), "%q: write small letters, digits and dashes", m.Profile)
 		k.that(at("smsc"), smscPattern.MatchString(m.SMSC), "%q: write up to 20 digits, with + before an international number", m.SMSC)
 		k.oneOf(at("smss"), m.SMSS, "", "none", "before-radio")
+		k.balance(m, at)
+		k.keepalive(m, at)
 		if m.PINFile != "" {
 			// The message must not repeat what may be the PIN itself.
 			k.that(at("pin_file"), filepath.IsAbs(m.PINFile), "write the path, beginning with /, of the file that holds the PIN")
 		}
 	}
+}
+
+func (k *checks) balance(m Modem, at func(string) string) {
+	k.that(at("balance_code"), dialPattern.MatchString(m.BalanceCode), "%q: write a USSD code, and replies behind it, such as \"*100# 2\"", m.BalanceCode)
+	k.that(at("balance_low"), amountPattern.MatchString(m.BalanceLow), "%q: write an amount with a point, such as \"5.00\"", m.BalanceLow)
+	if m.BalanceEvery != 0 {
+		k.within(at("balance_every"), m.BalanceEvery, time.Hour, 90*day)
+	}
+	_, err := regexp.Compile(m.BalancePattern)
+	k.that(at("balance_pattern"), err == nil, "%v: write a regular expression such as 'balance is ([0-9.]+)'", err)
+	k.that(at("balance_pattern"), len(m.BalancePattern) <= patternLimit, "longer than %d characters", patternLimit)
+	if m.BalanceCode == "" {
+		k.that(at("balance_code"), m.BalanceEvery == 0 && m.BalancePattern == "" && m.BalanceLow == "", "write the code that shows the balance, or take the other balance_ settings out")
+	}
+}
+
+func (k *checks) keepalive(m Modem, at func(string) string) {
+	k.that(at("keepalive_code"), dialPattern.MatchString(m.KeepaliveCode), "%q: write a USSD code, and replies behind it, such as \"*100#\"", m.KeepaliveCode)
+	k.that(at("keepalive_to"), smscPattern.MatchString(m.KeepaliveTo), "%q: write a number such as \"+4790000001\"", m.KeepaliveTo)
+	k.that(at("keepalive_text"), len(m.KeepaliveText) <= textLimit, "write up to %d characters", textLimit)
+	if m.KeepaliveEvery == 0 {
+		k.that(at("keepalive_every"), m.KeepaliveCode == "" && m.KeepaliveTo == "", "write how often, such as \"60d\"")
+		return
+	}
+	k.within(at("keepalive_every"), m.KeepaliveEvery, day, 366*day)
+	k.that(at("keepalive_every"), (m.KeepaliveCode == "") != (m.KeepaliveTo == ""), "write keepalive_code or keepalive_to below it, one of them")
 }
 
 func (k *checks) unique(key, value string, seen map[string]int, i int) {

@@ -118,7 +118,24 @@ type Modem struct {
 	SMSC    string `mapstructure:"smsc"`     // overrides the SIM's service centre number
 	SMSS    string `mapstructure:"smss"`     // none or before-radio; empty: by the dialect (docs/trust.md)
 	KeepsMR bool   `mapstructure:"keeps_mr"` // the modem sends the message reference that it is given
+	HangUp  bool   `mapstructure:"hang_up"`  // on incoming calls, once it is known who calls
+
+	BalanceCode    string        `mapstructure:"balance_code"`    // USSD code and replies that show the balance; empty: it is not asked for
+	BalanceEvery   time.Duration `mapstructure:"balance_every"`   // 0 is DefaultBalanceEvery
+	BalancePattern string        `mapstructure:"balance_pattern"` // regular expression; its first group, or all of it, is the amount
+	BalanceLow     string        `mapstructure:"balance_low"`     // an amount such as 5.00; below it there is an event
+
+	KeepaliveEvery time.Duration `mapstructure:"keepalive_every"` // 0: nothing is done
+	KeepaliveCode  string        `mapstructure:"keepalive_code"`  // USSD code and replies,
+	KeepaliveTo    string        `mapstructure:"keepalive_to"`    // or a number that gets
+	KeepaliveText  string        `mapstructure:"keepalive_text"`  // this text; empty is DefaultKeepaliveText
 }
+
+// What an empty value of a modem stands for.
+const (
+	DefaultBalanceEvery  = day
+	DefaultKeepaliveText = "simpost"
+)
 
 const (
 	defaultDatabase = "/var/lib/simpost/simpost.db"

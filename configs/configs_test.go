@@ -179,6 +179,21 @@ func TestProblems(t *testing.T) {
 			"line 10: log.level: 3 is not text: write it in quotes"}},
 		{"mark beside the database", "mark = \"/var/lib/simpost/last\"\n" + smallest, []string{
 			`line 1: mark: "/var/lib/simpost/last": write a file in another folder than the database's, or it is restored with it`}},
+		{"balance", smallest + "balance_code = \"100\"\nbalance_pattern = \"(\"\nbalance_low = \"5,00\"\nbalance_every = \"1m\"", []string{
+			`line 7: modem[0].balance_code: "100": write a USSD code, and replies behind it, such as "*100# 2"`,
+			"line 8: modem[0].balance_pattern: error parsing regexp: missing closing ): `(`: write a regular expression such as 'balance is ([0-9.]+)'",
+			`line 9: modem[0].balance_low: "5,00": write an amount with a point, such as "5.00"`,
+			`line 10: modem[0].balance_every: 1m: write a duration from 1h to 90d`}},
+		{"balance of nothing", smallest + "balance_low = \"5\"", []string{
+			`modem[0].balance_code: write the code that shows the balance, or take the other balance_ settings out`}},
+		{"keep alive by nothing", smallest + "keepalive_every = \"60d\"", []string{
+			`line 7: modem[0].keepalive_every: write keepalive_code or keepalive_to below it, one of them`}},
+		{"keep alive by both", smallest + "keepalive_every = \"1h\"\nkeepalive_code = \"*100# 1\"\nkeepalive_to = \"+4790000001\"", []string{
+			`line 7: modem[0].keepalive_every: 1h: write a duration from 1d to 366d`,
+			`line 7: modem[0].keepalive_every: write keepalive_code or keepalive_to below it, one of them`}},
+		{"keep alive never", smallest + "keepalive_to = \"home\"", []string{
+			`modem[0].keepalive_every: write how often, such as "60d"`,
+			`line 7: modem[0].keepalive_to: "home": write a number such as "+4790000001"`}},
 		{"kept too shortly", smallest + "[retention]\ntext = \"1d\"", []string{
 			`line 8: retention.text: 1d: write 0s to keep it for ever, or a duration from 8d`}},
 		{"long socket", strings.Replace(smallest, "/run/", "/"+strings.Repeat("r", 100)+"/", 1), []string{

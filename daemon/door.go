@@ -222,13 +222,8 @@ func veil(m *api.Message) {
 	}
 }
 
-// veilEvent does it to an event. A broadcast is said to everybody.
-func veilEvent(e *api.Event) {
-	e.Number = mask(e.Number)
-	if e.Type == api.EventUSSD {
-		e.Text = ""
-	}
-}
+// veilEvent does it to an event.
+func veilEvent(e *api.Event) { e.Number, e.Text = mask(e.Number), "" }
 
 // maskKeeps is how much of a number is left: enough to tell two apart that one
 // knows, too little to call or to recognise anybody.

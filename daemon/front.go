@@ -5,8 +5,11 @@ import (
 	"net"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
+	"strings"
 
+	"simpost/configs"
 	"simpost/daemon/api"
 )
 
@@ -22,12 +25,11 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 	}
 	names, codes := make([]string, len(d.cfg.Modems)), map[string][]string{}
 	for i, m := range d.cfg.Modems {
-		names[i], codes[m.Name] = m.Name, d.cfg.Guard.USSD
+		names[i], codes[m.Name] = m.Name, d.codes(m)
 	}
 	deps := apiDeps{
-		Store: d.store, Log: d.log, Modems: d.modems, ModemNames: names, Wake: d.queue.wake,
-		Defaults: sendDefaults{Validity: d.cfg.Send.Validity, Report: d.cfg.Send.Report, OnUnknown: api.OnUnknown(d.cfg.Send.OnUnknown)},
-		Version:  d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, Damaged: d.damaged, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
+		Store: d.store, Log: d.log, Modems: d.modems, ModemNames: names, Wake: d.queue.wake, Defaults: d.sendDefaults(),
+		Version: d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, Damaged: d.damaged, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
 		Door: entrance, Desks: &d.desks, USSD: codes, Console: d.cfg.API.Console,
 	}
 	if d.Listen != nil {
@@ -38,6 +40,23 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 	}
 	ln, err := listenUnix(d.cfg.API.Socket, gid, d.cfg.API.Mode)
 	return ln, newAPI(deps), err
+}
+
+// sendDefaults are what the configuration says of messages that do not.
+func (d *Daemon) sendDefaults() sendDefaults {
+	return sendDefaults{Validity: d.cfg.Send.Validity, Report: d.cfg.Send.Report, OnUnknown: api.OnUnknown(d.cfg.Send.OnUnknown)}
+}
+
+// codes are the USSD codes that the role send may dial on a modem: those of the
+// guard, and what simpost dials there by itself.
+func (d *Daemon) codes(m configs.Modem) []string {
+	codes := slices.Clone(d.cfg.Guard.USSD)
+	for _, own := range []string{m.BalanceCode, m.KeepaliveCode} {
+		if code, _, _ := strings.Cut(own, " "); code != "" {
+			codes = append(codes, code)
+		}
+	}
+	return codes
 }
 
 // socketGroup is the group that may use the socket: the configured one, else

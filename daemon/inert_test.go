@@ -86,7 +86,7 @@ func port(m api.Message) int {
 // quiet is all that a modem is told by a daemon that only receives.
 var quiet = []string{"AT", "ATZ", "ATE0V1", "ATE0", "ATV1", "ATQ0", "AT&D0", "ATI", "AT+CMEE", "AT+CGMI", "AT+CGMM", "AT+CGMR", "AT+CGSN", "AT+CIMI", "AT+CCID", "AT+CPIN",
 	"AT+CMGF", "AT+CSMS", "AT+CPMS", "AT+CNMI", "AT+CSCA", "AT+CREG", "AT+CGREG", "AT+CEREG", "AT+COPS", "AT+CSQ", "AT+CNUM", "AT+CLAC", "AT+CSCS",
-	"AT+CMGL", "AT+CMGR", "AT+CMGD", "AT+CNMA", "AT+CSDH", "AT+CRSM", "AT+CFUN"}
+	"AT+CMGL", "AT+CMGR", "AT+CMGD", "AT+CNMA", "AT+CSDH", "AT+CRSM", "AT+CFUN", "AT+CLIP"}
 
 func (w *world) nothingCameOfIt() {
 	w.t.Helper()

@@ -30,14 +30,16 @@ var (
 
 // session is owned by the goroutine that runs it.
 type session struct {
-	d    *Daemon
-	cfg  configs.Modem
-	log  *slog.Logger
-	m    *modem.Modem
-	sim  store.SIM
-	lane *lane
-	desk desk // what people ask of the modem
-	menu menu // what the network asks of people
+	d      *Daemon
+	cfg    configs.Modem
+	log    *slog.Logger
+	m      *modem.Modem
+	sim    store.SIM
+	lane   *lane
+	desk   desk      // what people ask of the modem
+	menu   menu      // what the network asks of people
+	call   call      // that rings
+	chores time.Time // when the calendar is looked at; zero if there is none
 
 	proofs     proofs
 	status     modem.Status
@@ -105,6 +107,9 @@ func (s *session) begin(ctx context.Context) error {
 	if err := s.d.store.Quarantine(s.d.now(), sim.ID, s.d.now().Add(s.d.quarantine())); err != nil {
 		return err
 	}
+	if err := s.newErrands(); err != nil {
+		return err
+	}
 	if err := s.newProofs(ctx); err != nil {
 		return fmt.Errorf("see what the SIM remembers: %w", err)
 	}
@@ -115,6 +120,7 @@ func (s *session) begin(ctx context.Context) error {
 func (s *session) end() {
 	s.d.queue.leave(s.lane)
 	s.d.board.offline(s.cfg.Name)
+	s.leaveErrands()
 	for _, d := range s.m.Take().Direct {
 		if d.Kind != "CDS" {
 			continue // it was not acknowledged: the network brings it again
@@ -229,7 +235,7 @@ func (s *session) news(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.heard(taken.USSD); err != nil {
+	if err := errors.Join(s.heard(taken.USSD), s.ring(ctx, taken.Calls)); err != nil {
 		return err
 	}
 	if taken.Rebooted {

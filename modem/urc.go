@@ -23,7 +23,7 @@ type Taken struct {
 	Late     []Evidence  // answers to commands that had been given up
 	Memories []string    // memories where something is said to have arrived; "" where the modem named none
 	Full     []string    // memories said to be full
-	Calls    []string    // callers' numbers, "" where not told
+	Calls    []Ring      // rings and ends of calls, in order
 	USSD     []USSDReply // what the network said outside of a call of USSD: its own idea, or too late
 	Rebooted bool        // the modem restarted by itself: settings are lost, open it again
 	Network  bool        // registration changed
@@ -31,6 +31,12 @@ type Taken struct {
 	Missed   int         // lines lost because nobody took them: poll
 
 	ussd []string // as it came: what it means is the dialect's to say
+}
+
+// Ring is one ring of an incoming call, or its end.
+type Ring struct {
+	Number string // the caller's, "" where it is withheld or comes with the next one
+	Over   bool
 }
 
 // Direct is a PDU that came without being asked for. A CMT with CSMS=1, and a CDS then too, waits for Ack.
@@ -200,6 +206,8 @@ func (n *news) event(u atcmd.URC) bool {
 		n.call(fields(v)[0])
 	case "RING", "+CRING":
 		n.call("")
+	case "NO CARRIER", "^CEND":
+		n.rings(Ring{Over: true})
 	case "+CREG", "+CGREG", "+CEREG", "+C5GREG":
 		t.Network = true
 	case "^SIMST", "+QUSIM", "+QSIMSTAT", "#QSS", "+CSIMST":
@@ -229,14 +237,19 @@ func (n *news) direct(u atcmd.URC) {
 
 // call joins the RING and the +CLIP of one ring into one entry.
 func (n *news) call(number string) {
-	calls := n.taken.Calls
-	if len(calls) > 0 && (number == "" || calls[len(calls)-1] == "") {
-		if number != "" {
-			calls[len(calls)-1] = number
-		}
+	rings := n.taken.Calls
+	if last := len(rings) - 1; last >= 0 && number != "" && rings[last] == (Ring{}) {
+		rings[last].Number = number
 		return
 	}
-	note(&n.taken.Calls, number)
+	n.rings(Ring{Number: number})
+}
+
+// rings notes a ring. Of many that nobody takes the last ones are dropped: they are one call's.
+func (n *news) rings(r Ring) {
+	if len(n.taken.Calls) < maxNotes {
+		n.taken.Calls = append(n.taken.Calls, r)
+	}
 }
 
 // indicator reads the one +CIEV that matters: smsfull, by name as Cinterion and others write it.

@@ -89,6 +89,7 @@ func (a *app) printModem(m api.Modem) error {
 		"  signal", decibels(m.Signal),
 		"  new messages", clean(m.Indications),
 		"  memories", memories(m.Memories),
+		"  balance", balance(m.Balance),
 		"  last answer", whenSet(m.LastAnswer),
 		"  waiting parts", fmt.Sprint(m.Waiting),
 		"  since start", fmt.Sprintf("%s sent, %d received", plural(int(m.SentParts), "part"), m.ReceivedPDU),
@@ -102,6 +103,21 @@ func memories(list []api.Memory) string {
 		all = append(all, fmt.Sprintf("%s %d of %d", clean(m.Name), m.Used, m.Total))
 	}
 	return strings.Join(all, ", ")
+}
+
+// balance is what the operator said, and the amount in it.
+func balance(b *api.Balance) string {
+	if b == nil {
+		return ""
+	}
+	text := clean(b.Text)
+	if b.Amount != nil {
+		text = fmt.Sprintf("%.2f (%s)", *b.Amount, text)
+	}
+	if b.Low {
+		text = "LOW: " + text
+	}
+	return text + ", " + when(b.At, time.Now())
 }
 
 func decibels(dbm *int) string {

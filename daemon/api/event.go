@@ -48,6 +48,9 @@ const (
 	EventDaemonStarted EventType = "daemon.started"
 	EventRestored      EventType = "daemon.restored" // the database is a copy: numbers jump, and what was open is held
 	EventGap           EventType = "events.gap"      // the events up to this one's number are not kept any more
+	EventCall          EventType = "call"            // a call rings; Number is who calls
+	EventCallEnded     EventType = "call.ended"      // it rings no more
+	EventBalanceLow    EventType = "balance.low"     // the SIM card's credit has come below the limit
 	EventUSSD          EventType = "ussd"            // the network said something that nobody waited for
 	EventDamaged       EventType = "message.damaged" // what is stored of it has changed on the disk
 	EventGuardAlarm    EventType = "guard.alarm"     // most of a day's budget is used up; once a day

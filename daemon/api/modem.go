@@ -28,11 +28,21 @@ type Modem struct {
 	Indications  string   `json:"indications,omitempty" doc:"the CNMI setting that took, or poll"`
 	Memories     []Memory `json:"memories" nullable:"false"`
 
+	Balance *Balance `json:"balance,omitempty" doc:"of the SIM card, where the configuration says how to see it"`
+
 	Waiting     int     `json:"waiting" doc:"queued parts that only this modem may send"`
 	SentParts   int64   `json:"sent_parts" doc:"since the daemon started"`
 	ReceivedPDU int64   `json:"received_pdus" doc:"since the daemon started"`
 	LastError   *Reason `json:"last_error,omitempty"`
 	Warning     *Reason `json:"warning,omitempty" doc:"what the guard can't do with this SIM"`
+}
+
+// Balance is what the operator said last of the SIM card's credit.
+type Balance struct {
+	Text   string    `json:"text" doc:"what the operator said"`
+	Amount *float64  `json:"amount,omitempty" doc:"the number in it, in whatever the operator counts; none if the pattern found none"`
+	Low    bool      `json:"low" doc:"below the configured limit"`
+	At     time.Time `json:"at"`
 }
 
 // Memory is a message store of a modem.

@@ -18,7 +18,7 @@ var basicCommands = map[string]command{
 	"&D": {run: dtr},
 	"I":  {run: identify},
 	"X":  quiet(), "&C": quiet(), "&S": quiet(), "&K": quiet(), "&W": quiet(), "&V": quiet(), "L": quiet(), "M": quiet(),
-	"T": quiet(), "P": quiet(), "H": quiet(), `\Q`: quiet(), `\V`: quiet(),
+	"T": quiet(), "P": quiet(), "H": {run: hangUp}, `\Q`: quiet(), `\V`: quiet(),
 	"D":  {run: func(*exec) final { return noCarrier }}, // there is nobody to call
 	"A":  {run: func(*exec) final { return noCarrier }},
 	"O":  {run: func(*exec) final { return noCarrier }},
@@ -49,7 +49,7 @@ var generalCommands = map[string]command{
 	"+CCWA": remember("(0,1)"), "+CTZR": remember("(0,1)"), "+CTZU": remember("(0,1)"),
 	"+IFC": remember("(0-2),(0-2)"), "+IPR": remember("(0,9600,19200,38400,57600,115200)"), "+ICF": remember("(1-6),(0-3)"),
 	"+CGDCONT": remember(`(1-16),"IP",,,(0),(0)`), "+CGATT": remember("(0,1)"), "+CNMP": vendor(remember("(2,13,14,38)")),
-	"+CLCC": quiet(), "+CHUP": quiet(), "+CVHU": remember("(0,1)"), "+WS46": remember("(12,22,25,28,29)"),
+	"+CLCC": quiet(), "+CHUP": {run: hangUp}, "+CVHU": remember("(0,1)"), "+WS46": remember("(12,22,25,28,29)"),
 	"^CURC": {test: "(0,1)", set: setCURC, vendor: true}, "^U2DIAG": vendor(remember("(0-255)")), "^USSDMODE": vendor(remember("(0,1)")),
 	"^BOOT":    {set: func(*exec) final { return resultOK }, vendor: true},
 	"^PORTSEL": vendor(remember("(0,1)")), "+ZOPRT": vendor(remember("(5,6)")), "+ZCDRUN": vendor(remember("(8,9)")), "#QSS": vendor(remember("(0-2)")),

@@ -81,6 +81,7 @@ type Modem struct {
 	lastHeard  time.Time
 	floodStops int
 	deaf       string              // the fault that made it deaf
+	call       *Call               // rings
 	ussd       bool                // a USSD session waits for an answer
 	ussdScript map[string][]string // what SetUSSD put in place of the menu
 	waits      time.Time           // what is about the card is answered 515 until then

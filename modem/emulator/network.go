@@ -150,6 +150,7 @@ const (
 	Delivered EventKind = "delivered" // a message reached its recipient, phone or SIM
 	Failed    EventKind = "failed"    // the service centre gave up
 	Reported  EventKind = "reported"  // a status report reached the sender's modem
+	Called    EventKind = "call"      // a call rings at a modem, or is over
 	Lifecycle EventKind = "modem"     // power, SIM, registration, unplugging
 )
 
