@@ -23,7 +23,7 @@ const (
 // nextErrand is when the next is due, zero if none is.
 func (s *session) nextErrand() time.Time {
 	var next time.Time
-	for _, at := range []time.Time{s.menu.until, s.call.next(), s.chores} {
+	for _, at := range []time.Time{s.menu.until, s.call.next(), s.announce, s.chores} {
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
@@ -38,6 +38,8 @@ func (s *session) errand(ctx context.Context, now time.Time) error {
 		return s.onCall(ctx)
 	case due(s.menu.until, now):
 		return s.endMenu(ctx)
+	case due(s.announce, now):
+		return s.askForMore(ctx)
 	case due(s.chores, now):
 		return s.doChores(ctx)
 	}
@@ -47,14 +49,22 @@ func (s *session) errand(ctx context.Context, now time.Time) error {
 // due says whether a time that may not be set has come.
 func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 
-// newErrands plans the first look at the calendar.
+// newErrands plans the first of them.
 func (s *session) newErrands() error {
+	s.announce = time.Now()
 	if s.cfg.BalanceCode != "" || s.cfg.KeepaliveEvery > 0 {
 		s.chores = time.Now().Add(choreSettle)
 	}
 	b, err := s.d.store.Balance(s.sim.ID)
 	s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.Balance = b })
 	return err
+}
+
+// askForMore has the modem announce what is no mail: it comes after the mail that
+// waits for the modem.
+func (s *session) askForMore(ctx context.Context) error {
+	s.announce = time.Time{}
+	return s.m.ShowCallers(ctx)
 }
 
 // leaveErrands records what ends with the session.

@@ -30,16 +30,17 @@ var (
 
 // session is owned by the goroutine that runs it.
 type session struct {
-	d      *Daemon
-	cfg    configs.Modem
-	log    *slog.Logger
-	m      *modem.Modem
-	sim    store.SIM
-	lane   *lane
-	desk   desk      // what people ask of the modem
-	menu   menu      // what the network asks of people
-	call   call      // that rings
-	chores time.Time // when the calendar is looked at; zero if there is none
+	d        *Daemon
+	cfg      configs.Modem
+	log      *slog.Logger
+	m        *modem.Modem
+	sim      store.SIM
+	lane     *lane
+	desk     desk      // what people ask of the modem
+	menu     menu      // what the network asks of people
+	call     call      // that rings
+	announce time.Time // when the modem is asked to announce what is no mail; zero: it was
+	chores   time.Time // when the calendar is looked at; zero if there is none
 
 	proofs     proofs
 	status     modem.Status

@@ -336,7 +336,7 @@ func (m *Modem) readSMSC(ctx context.Context) string {
 
 // extras are told where the modem tells them.
 func (m *Modem) extras(ctx context.Context) error {
-	for _, cmd := range []string{"+CREG=1", "+CEREG=1", "+COPS=3,0", "+CLIP=1"} {
+	for _, cmd := range []string{"+CREG=1", "+CEREG=1", "+COPS=3,0"} {
 		m.ask(ctx, cmd)
 	}
 	lines, _ := m.ask(ctx, "+CNUM")
