@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,6 +129,15 @@ func (b *board) withdraw(name string, code api.ConditionCode) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.found[name], code)
+}
+
+// fills notes which memories of a modem are nearly full.
+func (b *board) fills(name string, memories []string) {
+	if len(memories) == 0 {
+		b.withdraw(name, api.FindFilling)
+		return
+	}
+	b.find(name, api.FindFilling, strings.Join(memories, ", "))
 }
 
 // facts are copies of what is known of each modem, in the order of the

@@ -32,6 +32,7 @@ var conditionWords = map[api.ConditionCode]words{
 	api.CondRebooted:     {"the modem restarted by itself", "if it happens again: a stronger power supply; modems draw 2 A when they send"},
 	api.CondSIMAbsent:    {"there is no SIM card in the modem", "insert the SIM card; check that it sits the right way round"},
 	api.CondSIMFailure:   {"the SIM card cannot be read", "take it out, clean its contacts, put it back; try it in a phone"},
+	api.CondOtherCard:    {"another SIM card was put into the modem, which is brought up anew", "what had begun on the card before waits for that card; `simpost resolve ID fail` gives it up"},
 	api.CondSIMBusy:      {"the SIM card does not get ready", "wait a minute; if it stays, unplug the modem and plug it in again"},
 	api.CondPINRequired:  {"the SIM card wants its PIN", "write the PIN into a file that only the daemon can read and name it as `pin_file`"},
 	api.CondPINRefused:   {"the PIN was refused by this SIM card; it will not be tried again", "put the right PIN into `pin_file`, or unlock the SIM card in a phone"},
@@ -95,6 +96,8 @@ func conditionOf(err error) api.ConditionCode {
 		return openCondition(open.Condition)
 	case errors.As(err, &start):
 		return startCondition(start.Condition)
+	case errors.Is(err, errOtherCard):
+		return api.CondOtherCard
 	case errors.Is(err, errSIMChanged):
 		return api.CondSIMAbsent
 	case errors.Is(err, errRebooted):

@@ -89,6 +89,11 @@ var conditionCases = []conditionCase{
 	}},
 	{want: api.CondSIMAbsent, modem: emulator.Config{NoSIM: true}},
 	{want: api.CondSIMFailure, before: scripted(map[string]string{"AT+CPIN?": "+CME ERROR: 13"}, "")},
+	{want: api.CondOtherCard, after: func(_ *world, m *emulator.Modem) {
+		time.Sleep(2 * cardTrust)
+		m.InsertSIM(&emulator.SIM{Number: "+4790000009"})
+		m.SetRegistration(5) // all that many modems say of it
+	}},
 	{want: api.CondSIMBusy, before: func(w *world, m *emulator.Modem) { fault(w, m, "life.sim-busy", time.Hour) }},
 	{want: api.CondPINRequired, modem: emulator.Config{PIN: "1234"}},
 	{want: api.CondPINRefused, modem: emulator.Config{PIN: "1234"}, before: withPIN("4321")},

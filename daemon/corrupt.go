@@ -71,10 +71,7 @@ func (d *Daemon) damaged(id string) {
 	d.log.Error("what is stored of a message has changed on the disk", "message", id)
 	d.damage.Store(&api.Reason{Code: api.FlagDamaged,
 		Message: fmt.Sprintf("what is stored of message %s has changed on the disk: look at the disk, and see docs/restoring.md, \"A damaged file\"", id)})
-	err := d.store.Note(d.now(), api.Event{Type: api.EventDamaged, Message: id, Detail: "what is stored of it has changed on the disk"})
-	if err != nil && !isDiskFull(err) && !isCorrupt(err) {
-		d.log.Error("damage not recorded", "message", id, "error", err)
-	}
+	d.record(api.Event{Type: api.EventDamaged, Message: id, Detail: "what is stored of it has changed on the disk"})
 }
 
 // noteDamage tells the daemon of the messages that are damaged.

@@ -61,6 +61,7 @@ type Daemon struct {
 	poke   chan struct{}              // wakes the housekeeper; capacity 1
 
 	damagedSaid told
+	rooms       rooms
 }
 
 // New makes a daemon. It touches nothing before Run.
@@ -216,9 +217,15 @@ func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) 
 		return
 	}
 	d.log.Info("modem", "modem", name, "condition", code)
-	err := d.store.Note(now, api.Event{Type: api.EventModem, Modem: name, State: string(code), Detail: c.Sentence})
+	d.record(api.Event{Type: api.EventModem, Modem: name, State: string(code), Detail: c.Sentence})
+}
+
+// record appends an event about a modem or the daemon. One that there is no room
+// for, or no database, is in the log at least.
+func (d *Daemon) record(e api.Event) {
+	err := d.store.Note(d.now(), e)
 	if err != nil && !isDiskFull(err) && !isCorrupt(err) {
-		d.log.Error("condition not recorded", "modem", name, "error", err)
+		d.log.Error("an event is not recorded", "type", e.Type, "modem", e.Modem, "error", err)
 	}
 }
 

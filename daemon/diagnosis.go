@@ -31,10 +31,8 @@ type facts struct {
 // findings are what a session noticed, with a word on each.
 type findings map[api.ConditionCode]string
 
-const (
-	fillingFrom = 80   // percent of a memory
-	weakSignal  = -105 // dBm: below the first bar
-)
+// weakSignal in dBm is below the first bar.
+const weakSignal = -105
 
 // healthy are the conditions that nothing needs to be done about.
 var healthy = map[api.ConditionCode]bool{api.CondReady: true, api.CondRoaming: true, api.CondStarting: true, api.CondStopping: true}
@@ -62,10 +60,12 @@ func diagnose(f facts) []api.Diagnosis {
 		all = append(all, ofCondition(f))
 	}
 	for _, code := range slices.Sorted(maps.Keys(f.found)) {
+		if code == api.FindFilling && f.modem.Condition.Code == api.CondMemoryFull {
+			continue // that says more
+		}
 		all = append(all, finding(code, f.found[code]))
 	}
 	all = append(all, ofUSB(f)...)
-	all = append(all, ofMemories(f.modem)...)
 	if f.modem.Signal != nil && *f.modem.Signal < weakSignal {
 		all = append(all, finding(api.FindWeak, fmt.Sprintf("%d dBm", *f.modem.Signal)))
 	}
@@ -130,19 +130,6 @@ var muteCodes = map[hw.Condition]api.ConditionCode{
 func deviceName(d hw.Device) string {
 	name := strings.TrimSpace(d.Maker + " " + d.Model)
 	return strings.TrimSpace(fmt.Sprintf("%s (%s:%s) at %s", name, d.Vendor, d.Product, d.Place))
-}
-
-func ofMemories(m api.Modem) []api.Diagnosis {
-	var nearly []string
-	for _, mem := range m.Memories {
-		if mem.Total > 0 && mem.Used*100 >= mem.Total*fillingFrom {
-			nearly = append(nearly, fmt.Sprintf("%s %d of %d", mem.Name, mem.Used, mem.Total))
-		}
-	}
-	if len(nearly) == 0 || m.Condition.Code == api.CondMemoryFull {
-		return nil
-	}
-	return []api.Diagnosis{finding(api.FindFilling, strings.Join(nearly, ", "))}
 }
 
 func ofMachine(f facts) []api.Diagnosis {

@@ -115,7 +115,7 @@ func reopenDelay(code api.ConditionCode, n int) time.Duration {
 	switch code {
 	case api.CondPINRefused, api.CondPINGuard, api.CondPUKRequired, api.CondPINRequired, api.CondNoSMS:
 		return reopenLongest // only a person changes this
-	case api.CondUnplugged, api.CondRebooted:
+	case api.CondUnplugged, api.CondRebooted, api.CondOtherCard:
 		return time.Second
 	}
 	d := reopenFirst
@@ -123,6 +123,21 @@ func reopenDelay(code api.ConditionCode, n int) time.Duration {
 		d *= 2
 	}
 	return min(d, reopenLongest)
+}
+
+// A memory is nearly full from the first share of its slots on, until it is down to
+// the second: one that goes up and down between them says so once.
+const (
+	fillingPercent = 80
+	roomPercent    = 60
+)
+
+// nearlyFull says whether a memory is, given whether it was.
+func nearlyFull(was bool, used, total int) bool {
+	if was {
+		return used*100 > total*roomPercent
+	}
+	return total > 0 && used*100 >= total*fillingPercent
 }
 
 // suspicious are the RP causes (TS 24.011 8.2.5.4, told as CMS codes) that an

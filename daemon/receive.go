@@ -17,6 +17,9 @@ import (
 // then deleted. A message that can't be kept stays where it is and is read again
 // at the next poll.
 func (s *session) drain(ctx context.Context) error {
+	if err := s.sameCard(ctx, cardTrust); err != nil {
+		return err
+	}
 	hints := s.hints
 	s.listDue, s.hints, s.left, s.doubtful = false, nil, map[string]int{}, false
 	stored, err := s.m.List(ctx, hints...)

@@ -65,6 +65,10 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 	if ref < 0 {
 		ref = job.NextRef
 	}
+	if err := s.sameCard(ctx, cardTrust); err != nil {
+		s.d.queue.release(s.lane, job, false)
+		return err
+	}
 	if job.Damaged {
 		s.d.damaged(fmt.Sprint(job.Message))
 		return s.unsendable(job, api.FlagDamaged, errDamaged)
@@ -251,11 +255,17 @@ func (s *session) suspectLTE(send *modem.SendError) {
 // resume proves that the modem still talks, and then starts the quarantine of
 // what may have been sent.
 func (s *session) resume(ctx context.Context, send *modem.SendError) error {
-	if send.Outcome == modem.Rejected {
+	switch {
+	case send.Outcome == modem.Rejected && send.Class == modem.Operator: // something about the card
+		return s.sameCard(ctx, 0)
+	case send.Outcome == modem.Rejected:
 		return nil // it just answered
 	}
 	if err := s.m.Ping(ctx); err != nil {
 		return fmt.Errorf("after a send that failed: %w", err)
+	}
+	if err := s.sameCard(ctx, 0); err != nil {
+		return err
 	}
 	if err := s.proveUnstarted(ctx); err != nil || send.Outcome != modem.Unknown {
 		return err

@@ -54,6 +54,7 @@ type session struct {
 	full       bool
 	paused     time.Time // nothing is sent before
 	pausedFor  api.ConditionCode
+	cardSeen   time.Time // it was the one that the session began with
 	pace       pace
 	nextPoll   time.Time
 	nextSweep  time.Time
@@ -94,7 +95,7 @@ func (s *session) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.sim, s.open, s.used = sim, map[uint64]int64{}, map[string]int{}
+	s.sim, s.open, s.used, s.cardSeen = sim, map[uint64]int64{}, map[string]int{}, time.Now()
 	s.lane = &lane{name: s.cfg.Name, sim: sim.ID, waker: make(chan struct{}, 1)}
 	s.d.board.identify(s.cfg.Name, id, set)
 	s.d.recognise(s.cfg.Name, id.IMSI)
@@ -250,6 +251,9 @@ func (s *session) news(ctx context.Context) error {
 	case taken.SIM:
 		return s.checkSIM(ctx)
 	case taken.Network:
+		if err := s.sameCard(ctx, cardTrust); err != nil {
+			return err
+		}
 		return s.look(ctx)
 	}
 	return nil
@@ -276,8 +280,8 @@ func (s *session) evidence(e modem.Evidence) error {
 	return s.storeResult(s.d.store.Evidence(s.d.now(), attempt, settle))
 }
 
-// checkSIM looks again at a SIM that the modem says has changed: a pulled card
-// ends the session, and the next one finds out which card is there.
+// checkSIM looks again at a SIM that the modem says has changed: a pulled card, or
+// another one, ends the session, and the next finds out which card is there.
 func (s *session) checkSIM(ctx context.Context) error {
 	if err := s.look(ctx); err != nil {
 		return err
@@ -285,7 +289,7 @@ func (s *session) checkSIM(ctx context.Context) error {
 	if s.status.SIM != "READY" {
 		return errSIMChanged
 	}
-	return nil
+	return s.sameCard(ctx, 0)
 }
 
 // poll is the truth that URCs only hurry: one cheap question, and a sweep when
@@ -306,6 +310,7 @@ func (s *session) poll(ctx context.Context) error {
 		return fmt.Errorf("poll: %w", err)
 	}
 	s.d.board.answered(s.cfg.Name, s.d.now(), counts)
+	s.watchRoom(counts)
 	s.sweep(s.arrived(counts)...)
 	if !now.Before(s.nextSweep) {
 		s.nextSweep = now.Add(s.d.cfg.Receive.Sweep)

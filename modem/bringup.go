@@ -244,6 +244,21 @@ func (m *Modem) readIMSI(ctx context.Context) (string, error) {
 	return imsi, nil
 }
 
+// SameSIM asks whether the card is the one that Open found: with one command where the card tells its IMSI. A card that
+// does not answer now counts as the same. An error means that the port died or ctx ended.
+func (m *Modem) SameSIM(ctx context.Context) (bool, error) {
+	if m.id.IMSI == "" {
+		iccid := m.readICCID(ctx)
+		return iccid == "" || m.id.ICCID == "" || iccid == m.id.ICCID, m.gone(ctx)
+	}
+	lines, err := m.ask(ctx, "+CIMI")
+	if imsi := parseIMSI(lines); err != nil || imsi == "" || imsi == m.id.IMSI {
+		return true, m.gone(ctx)
+	}
+	imsi, _ := m.readIMSI(ctx) // one that the line spoilt is not said twice
+	return imsi == "" || imsi == m.id.IMSI, m.gone(ctx)
+}
+
 // readICCID asks in every way known until one tells it. EF_ICCID may be read before the PIN (TS 31.102 4.2.1, TS 102.221 13.2).
 func (m *Modem) readICCID(ctx context.Context) string {
 	for _, cmd := range append(m.dialect.iccid[:len(m.dialect.iccid):len(m.dialect.iccid)], "+CCID", "+ICCID") {

@@ -31,6 +31,7 @@ const (
 	CondSIMAbsent    ConditionCode = "sim-absent"        // no SIM card
 	CondSIMFailure   ConditionCode = "sim-failure"       // the SIM card cannot be read
 	CondSIMBusy      ConditionCode = "sim-busy"          // the SIM card does not get ready
+	CondOtherCard    ConditionCode = "sim-changed"       // another SIM card was put in
 	CondPINRequired  ConditionCode = "pin-required"      // no PIN configured
 	CondPINRefused   ConditionCode = "pin-refused"       // this PIN failed on this SIM
 	CondPINGuard     ConditionCode = "pin-guard"         // too few tries left to risk one

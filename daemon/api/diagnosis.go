@@ -27,7 +27,7 @@ const (
 // modem of it.
 func (d Diagnosis) OfMachine() bool {
 	switch d.Code {
-	case FindUnderVoltage, FindWasLow, FindClock, CondDiskFull, CondDatabase:
+	case FindUnderVoltage, FindWasLow, FindClock, CondDiskFull, CondDatabase, CondCorrupt:
 		return true
 	}
 	return false
