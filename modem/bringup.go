@@ -48,6 +48,9 @@ func (m *Modem) bringUp(ctx context.Context, port io.Writer) error {
 	if m.cfg.SMSC != "" && !numberGrammar.MatchString(m.cfg.SMSC) {
 		return m.startError("config", errors.New("the SMSC is not a number: + and 1 to 20 digits"))
 	}
+	if n := m.cfg.Network; n != "" && n != AutoNetwork && !networkGrammar.MatchString(n) {
+		return m.startError("config", errors.New("the network is neither auto nor 5 or 6 digits"))
+	}
 	if err := m.rouse(ctx, port); err != nil {
 		return m.verdict(ctx, err)
 	}
@@ -325,12 +328,7 @@ func (m *Modem) pduMode(ctx context.Context) error {
 func (m *Modem) serviceCentre(ctx context.Context) error {
 	m.set.SMSC = m.readSMSC(ctx)
 	if want := m.cfg.SMSC; want != "" && want != m.set.SMSC {
-		ton := 129
-		if want[0] == '+' {
-			ton = 145
-		}
-		m.ask(ctx, fmt.Sprintf(`+CSCA="%s",%d`, want, ton))
-		m.set.SMSC = m.readSMSC(ctx)
+		m.writeSMSC(ctx, want)
 	}
 	return nil
 }
@@ -356,6 +354,7 @@ func (m *Modem) extras(ctx context.Context) error {
 	}
 	lines, _ := m.ask(ctx, "+CNUM")
 	m.id.Number = parseOwnNumber(lines)
+	m.chooseNetwork(ctx)
 	return nil
 }
 

@@ -13,7 +13,7 @@ func FuzzAnswers(f *testing.F) {
 		"+CMGL: 1,1,,24\n" + testPDU, "+CMGR: 1,,28\n" + testPDU, "+CMT: ,24\nA", "+CDS: 24\n" + testPDU, `+CPMS: "SM",1,30,"ME",0,100,"SM",1,30`,
 		`+CPMS: (("SM","BM"),("SM"))`, `+CREG: 2,1,"00C3","0001E240",7`, `+COPS: (2,"T - Mobile","T","310260"),2)`, `+CUSD: 1,"*",72`,
 		`+CSCA: "002B0034",145`, "+CSQ: 31,99", "+CESQ: 99,99,255,255,20,50", `+CRSM: 144,0,"2AFF"`, `+CNUM: ,"+47",145`, `+CIEV: "smsfull",1`,
-		"+CPIN: READY", "+QCCID: 8947", "+CMGS: 300", "+CMS ERROR: x", "RDY", `+CLIP: "`, "+CMTI: ,-1", `"`, ":", ",", "(",
+		"+CPIN: READY", "+QCCID: 8947", "+CMGS: 300", "+CMS ERROR: x", "RDY", `+CLIP: "`, `+COPS: (2,"T (DE)","T","26201",7),,(0,1)`, `+CPBR: 1,"+47",145,"00C5"`, "+CPINR: SIM PIN,3,3", "+CMTI: ,-1", `"`, ":", ",", "(",
 	} {
 		f.Add(seed)
 	}
@@ -43,6 +43,7 @@ func FuzzAnswers(f *testing.F) {
 			parseCounts(v)
 			groups(v)
 			parseOperator(v)
+			bookRange(v)
 			parseSignal(v)
 			parseExtendedSignal(v)
 			if state, text, ok := parseUSSD(v); ok && state >= 0 {
@@ -57,6 +58,13 @@ func FuzzAnswers(f *testing.F) {
 		parseIMSI(lines)
 		parseMR(lines)
 		parseOwnNumber(lines)
+		parseContacts("SM", lines)
+		generic.left.read(lines)
+		for _, n := range parseNetworks(lines) {
+			if !networkGrammar.MatchString(n.Code) {
+				t.Errorf("network %+v", n)
+			}
+		}
 		parsePIN(lines)
 		n := &news{wake: make(chan struct{}, 1), ready: map[string]bool{}, ussd: make(chan string, maxUSSD)}
 		for i, l := range lines {

@@ -23,6 +23,7 @@ type Config struct {
 	PIN     func() (string, error) // reads the PIN when the SIM asks for it; nil: none is configured
 	Guard   PINGuard               // remembers which SIM refused a PIN; without it no PIN is entered
 	SMSC    string                 // service centre to set when the SIM holds another or none; "" leaves the SIM's
+	Network string                 // to be in: MCC and MNC, or AutoNetwork; "" leaves the modem's choice
 	Limits  Limits
 
 	// Trace, if set, is told every line written ('>') and read ('<'), PINs left out. It must return soon.
@@ -33,6 +34,7 @@ type Config struct {
 // They are called from Open only. A key is an ICCID, or names the modem ("imei-..", "blind-..") for cards that hide their
 // ICCID behind the PIN; one try is recorded under two keys.
 type PINGuard struct {
+	Keep   int                    // tries that stay for a person; 0 is 2, the least is 1
 	Tried  func(key string) bool  // a PIN was entered on this SIM and never seen to work
 	Trying func(key string) error // makes "tried" durable; called before AT+CPIN=
 	Worked func(key string) error // forgets it: the PIN was right, or the SIM's counter proves that it was not looked at
@@ -46,6 +48,7 @@ type Limits struct {
 	List    time.Duration // CMGL over one memory: 120 s
 	Delete  time.Duration // CMGD: 30 s
 	Network time.Duration // the answer to a USSD request: 60 s
+	Scan    time.Duration // a look around for networks, or a change to one: 180 s
 	Boot    time.Duration // from the first AT to a SIM and a message store that answer: 60 s
 }
 
@@ -61,6 +64,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.List, 120*time.Second)
 	def(&l.Delete, 30*time.Second)
 	def(&l.Network, 60*time.Second)
+	def(&l.Scan, 180*time.Second)
 	def(&l.Boot, 60*time.Second)
 	return l
 }

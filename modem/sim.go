@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 
 // The PIN. Its policy: a wrong PIN costs a SIM, three of them cost a visit. So a PIN is entered once for a SIM on which
 // it is not known to work; that it is about to be entered is on disk before it leaves; never with two tries left or
-// fewer; a PUK never.
+// fewer, unless a person says that one may be enough; a PUK never.
 
 const triesKept = 2
 
@@ -110,7 +111,7 @@ func (m *Modem) enterPIN(ctx context.Context) error {
 		return m.startError("pin-refused", errors.New("this PIN was tried on this SIM before and is not known to work; it is not tried again"))
 	}
 	before, known := m.triesLeft(ctx)
-	if known && before <= triesKept {
+	if known && before <= cmp.Or(m.cfg.Guard.Keep, triesKept) {
 		return m.startError("pin-guard", fmt.Errorf("the SIM has %d tries left: enter the PIN in a phone", before))
 	}
 	if err := forEach(mark, m.cfg.Guard.Trying); err != nil {

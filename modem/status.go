@@ -12,6 +12,7 @@ type Status struct {
 	State        string // the same in a word: home, roaming, searching, denied, ..
 	Roaming      bool
 	CanSend      bool   // 1, 5, 6 or 7 in any domain
+	Manual       bool   // bound to this operator (COPS mode 1 or 4), not chosen by the modem
 	Operator     string // name or MCC and MNC, "" without one
 	Access       string // gsm, edge, umts, lte, .. "unknown"
 	Signal       int    // dBm, 0 if not known
@@ -61,6 +62,8 @@ func (m *Modem) operator(ctx context.Context, s *Status) {
 		return
 	}
 	name, access := parseOperator(v)
+	mode, _ := number(fields(v), 0)
+	s.Manual = mode == 1 || mode == 4
 	s.Operator = name
 	if access >= 0 {
 		s.Access = nameOf(accessNames, access)

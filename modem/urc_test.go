@@ -178,14 +178,14 @@ func TestStatus(t *testing.T) {
 		want Status
 	}{
 		"home": {map[string]string{"+CREG?": "+CREG: 1,1|OK", "+COPS?": `+COPS: 0,0,"Emulated",7|OK`, "+CSQ": "+CSQ: 20,99|OK"},
-			Status{"READY", 1, "home", false, true, "Emulated", "lte", -73, 5}},
+			Status{"READY", 1, "home", false, true, false, "Emulated", "lte", -73, 5}},
 		"roaming": {map[string]string{"+CREG?": "+CREG: 2,5,\"0001\",\"0002\",2|OK", "+CSQ": "+CSQ: 99,99|OK", "+CESQ": "+CESQ: 99,99,255,255,20,40|OK"},
-			Status{"READY", 5, "roaming", true, true, "", "umts", -101, 1}},
-		"LTE only":    {map[string]string{"+CREG?": "+CREG: 0,0|OK", "+CEREG?": "+CEREG: 0,1|OK"}, Status{"READY", 1, "home", false, true, "", "unknown", 0, 0}},
-		"SMS only":    {map[string]string{"+CREG?": "+CREG: 0,6|OK"}, Status{"READY", 6, "home_sms_only", false, true, "", "unknown", 0, 0}},
-		"denied":      {map[string]string{"+CREG?": "+CREG: 0,3|OK", "+CGREG?": "+CGREG: 0,2|OK"}, Status{"READY", 3, "denied", false, false, "", "unknown", 0, 0}},
-		"RLOS":        {map[string]string{"+CREG?": "+CREG: 0,11|OK"}, Status{"READY", 11, "attached_rlos", false, false, "", "unknown", 0, 0}},
-		"all refused": {nil, Status{"READY", 4, "unknown", false, false, "", "unknown", 0, 0}},
+			Status{"READY", 5, "roaming", true, true, false, "", "umts", -101, 1}},
+		"LTE only":    {map[string]string{"+CREG?": "+CREG: 0,0|OK", "+CEREG?": "+CEREG: 0,1|OK"}, Status{"READY", 1, "home", false, true, false, "", "unknown", 0, 0}},
+		"SMS only":    {map[string]string{"+CREG?": "+CREG: 0,6|OK"}, Status{"READY", 6, "home_sms_only", false, true, false, "", "unknown", 0, 0}},
+		"denied":      {map[string]string{"+CREG?": "+CREG: 0,3|OK", "+CGREG?": "+CGREG: 0,2|OK"}, Status{"READY", 3, "denied", false, false, false, "", "unknown", 0, 0}},
+		"RLOS":        {map[string]string{"+CREG?": "+CREG: 0,11|OK"}, Status{"READY", 11, "attached_rlos", false, false, false, "", "unknown", 0, 0}},
+		"all refused": {nil, Status{"READY", 4, "unknown", false, false, false, "", "unknown", 0, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

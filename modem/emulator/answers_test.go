@@ -26,7 +26,7 @@ func TestAnswers(t *testing.T) {
 			{`AT+CPWD="SC","1234","4321"`, okay},
 			{`AT+CLCK="FD",2`, "\r\n+CLCK: 0\r\n" + okay},
 			{"AT+CCLK?", "\r\n+CCLK: \"00/01/01,02:00:00+08\"\r\n" + okay},
-			{"AT+COPS=?", "\r\n+COPS: (2,\"Emulated\",\"Emulated\",\"24201\",7),,(0,1,2,3,4),(0,1,2)\r\n" + okay},
+			{"AT+COPS=?", "\r\n+COPS: (2,\"Emulated\",\"Emulated\",\"24201\",7),(3,\"Stranger (Emulated)\",\"Stranger (Emulated)\",\"24299\",2),,(0,1,2,3,4),(0,1,2)\r\n" + okay},
 			{"AT+COPS?", "\r\n+COPS: 0,0,\"Emulated\",7\r\n" + okay},
 			{"AT+CESQ", "\r\n+CESQ: 99,99,255,255,20,50\r\n" + okay},
 			{"AT+CSMS?", "\r\n+CSMS: 0,1,1,1\r\n" + okay},

@@ -67,35 +67,78 @@ func (m *Modem) regURCs() {
 const scanTime = 2 * time.Second
 
 func testCOPS(x *exec) final {
-	cfg := x.m.n.cfg
 	if x.m.cfg.Latency > 0 && !x.sleep(scanTime) {
 		return silence
 	}
-	x.sayf(`+COPS: (2,"%s","%s","%s%s",7),,(0,1,2,3,4),(0,1,2)`, cfg.Operator, cfg.Operator, cfg.MCC, cfg.MNC)
+	home := x.m.n.home()
+	stat := 1
+	if x.m.reachable() {
+		stat = 2
+	}
+	x.sayf(`+COPS: (%d,"%s","%s","%s",7),(3,"%s","%s","%s",2),,(0,1,2,3,4),(0,1,2)`, stat,
+		x.m.inCharset(x.m.n.cfg.Operator), x.m.inCharset(x.m.n.cfg.Operator), home,
+		x.m.inCharset(stranger), x.m.inCharset(stranger), x.m.n.elsewhere())
 	return resultOK
 }
 
+// stranger is the other network there is; it takes no card of this one.
+const stranger = "Stranger (Emulated)"
+
+// home and elsewhere are the codes of the two networks.
+func (n *Network) home() string      { return n.cfg.MCC + n.cfg.MNC }
+func (n *Network) elsewhere() string { return n.cfg.MCC + "99" }
+
 func readCOPS(x *exec) final {
+	mode := 0
+	if x.m.bound != "" {
+		mode = 1
+	}
 	if !x.m.reachable() {
-		x.say("+COPS: 0")
+		x.sayf("+COPS: %d", mode)
 		return resultOK
 	}
-	name := x.m.n.cfg.Operator
+	name := x.m.inCharset(x.m.n.cfg.Operator)
 	if x.m.set.copsFormat == 2 {
-		name = x.m.n.cfg.MCC + x.m.n.cfg.MNC
+		name = x.m.n.home()
 	}
-	x.sayf(`+COPS: 0,%d,"%s",7`, x.m.set.copsFormat, name)
+	x.sayf(`+COPS: %d,%d,"%s",7`, mode, x.m.set.copsFormat, name)
 	return resultOK
 }
 
 // setCOPS takes mode[,format[,operator]]; mode 3 only sets the format.
 func setCOPS(x *exec) final {
-	v, ok := numbers(join(fields(x.args), 2), -1, x.m.set.copsFormat)
+	m, f := x.m, fields(x.args)
+	v, ok := numbers(join(f, 2), -1, m.set.copsFormat)
 	if !ok || !slices.Contains([]int{0, 1, 2, 3, 4}, v[0]) || v[1] < 0 || v[1] > 2 {
-		return x.m.cmeError(50)
+		return m.cmeError(50)
 	}
-	x.m.set.copsFormat = v[1]
+	m.set.copsFormat = v[1]
+	switch {
+	case v[0] == 0:
+		m.bind("")
+	case v[0] == 1 && len(f) < 3:
+		return m.cmeError(50)
+	case v[0] == 1:
+		m.bind(m.fromCharset(f[2]))
+	}
+	if (v[0] == 0 || v[0] == 1) && !m.reachable() && m.sim != nil {
+		return m.cmeError(30)
+	}
 	return resultOK
+}
+
+// bind chooses a network by name or code, "" by itself. The modem remembers it without power.
+func (m *Modem) bind(network string) {
+	before := m.registration()
+	m.bound = network
+	if m.registration() != before {
+		m.registered()
+	}
+}
+
+// denied says that the network that was chosen does not take the card.
+func (m *Modem) denied() bool {
+	return m.bound != "" && m.bound != m.n.home() && m.bound != m.n.cfg.Operator
 }
 
 func runCSQ(x *exec) final {

@@ -22,8 +22,8 @@ var simCommands = map[string]command{
 	"+CICCID": iccid(), "+CCID": iccid(), "+QCCID": iccid(), "+ICCID": iccid(), "^ICCID": iccid(), "#CCID": iccid(), "^SCID": vendor(iccid()),
 	"+CRSM": {set: setCRSM, testFunc: func(*exec) final { return resultOK }, sim: true},
 	"+CNUM": {run: runCNUM, testFunc: func(*exec) final { return resultOK }, sim: true},
-	"+CPBS": {test: `("SM","ME","ON")`, set: setCPBS, read: func(x *exec) final { x.say(`+CPBS: "SM",0,250`); return resultOK }, sim: true},
-	"+CPBR": {test: "(1-250),20,14", set: func(x *exec) final { return x.m.cmeError(22) }, sim: true},
+	"+CPBS": {test: `("SM","ME","ON")`, set: setCPBS, read: readCPBS, sim: true},
+	"+CPBR": {testFunc: testCPBR, set: setCPBR, sim: true},
 	"+CSIM": {set: func(x *exec) final { return x.m.cmeError(4) }, sim: true},
 }
 
@@ -235,8 +235,6 @@ func runCNUM(x *exec) final {
 	x.sayf(`+CNUM: "","%s",145`, x.m.inCharset(x.m.sim.Number))
 	return resultOK
 }
-
-func setCPBS(x *exec) final { return resultOK }
 
 // inCharset writes a string as the chosen CSCS wants it.
 func (m *Modem) inCharset(s string) string {

@@ -222,6 +222,8 @@ func (m *Modem) registration() int {
 		return 0
 	case !m.cardReady():
 		return 2 // searching
+	case m.denied():
+		return 3
 	}
 	return m.reg
 }

@@ -31,6 +31,7 @@ type Config struct {
 	IMEI                     string
 	SMSC                     string // the service centre its card names; default the network's; "none" for none
 	NoSIM                    bool
+	Book                     []Contact      // the phonebook of its card
 	Slots                    map[string]int // places in "SM", "ME", "SR", "BM"; default the profile's
 
 	LineSpeed int           // baud, 8N1; 0 is as fast as memory
@@ -84,6 +85,8 @@ type Modem struct {
 	call       *Call               // rings
 	ussd       bool                // a USSD session waits for an answer
 	ussdScript map[string][]string // what SetUSSD put in place of the menu
+	bound      string              // the network that was chosen by AT+COPS=1, "" if the modem chooses
+	book       string              // the phonebook in force
 	waits      time.Time           // what is about the card is answered 515 until then
 	sentAt     time.Time           // the last message was answered
 	hung       bool                // a +CDS was shown, see profile.CDSHangs
@@ -141,7 +144,7 @@ func (n *Network) NewModem(c Config) *Modem {
 		if prof.NoSMSC && c.SMSC == "" {
 			c.SMSC = noSMSC
 		}
-		m.insert(&SIM{Number: c.Number, IMSI: c.IMSI, ICCID: c.ICCID, PIN: c.PIN, SMSC: c.SMSC})
+		m.insert(&SIM{Number: c.Number, IMSI: c.IMSI, ICCID: c.ICCID, PIN: c.PIN, SMSC: c.SMSC, Book: c.Book})
 	}
 	m.plug()
 	m.start(c.ColdStart)

@@ -11,16 +11,20 @@ const (
 // noSMSC as SIM.SMSC is a card that names no service centre.
 const noSMSC = "none"
 
+// Contact is an entry of a card's phonebook, at its index from 1; an empty one is a free place.
+type Contact struct{ Number, Name string }
+
 // SIM is a card. The zero value works: numbers are made up when it enters a network. The exported fields are read once,
 // at that moment.
 type SIM struct {
 	Number string // its telephone number, +47...
 	IMSI   string
 	ICCID  string
-	PIN    string // "" is a card without a PIN
-	PUK    string // default 12345678
-	SMSC   string // default the network's; "none" for a card that names none
-	Slots  int    // places for messages; default the modem profile's
+	PIN    string    // "" is a card without a PIN
+	PUK    string    // default 12345678
+	SMSC   string    // default the network's; "none" for a card that names none
+	Slots  int       // places for messages; default the modem profile's
+	Book   []Contact // the phonebook
 
 	n        *Network
 	modem    *Modem // where it is; nil in the drawer
