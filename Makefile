@@ -108,7 +108,7 @@ ifeq ($(DESTDIR),)
 		--no-create-home --shell /usr/sbin/nologin simpost
 	if [ -d /run/udev ]; then udevadm control --reload && udevadm trigger --subsystem-match=tty; fi
 	if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
-	@echo "Name your modem's device in /etc/simpost/simpost.toml, then: sudo systemctl enable --now simpost"
+	@echo "Start it with: sudo systemctl enable --now simpost; the settings are in /etc/simpost/simpost.toml"
 	@echo "Members of the group simpost may use it: sudo adduser YOU simpost, and log in again."
 endif
 

@@ -145,15 +145,15 @@ func (k *checks) kept(key string, d time.Duration) {
 }
 
 func (k *checks) modems(modems []Modem) {
-	k.that("modem", len(modems) > 0, "no modem: add [[modem]], with name = \"office\" and device = \"/dev/ttyUSB2\" below it")
+	k.that("modem", len(modems) > 0, "no modem: add [[modem]], with name = \"office\" and device = \"auto\" below it")
 	k.that("modem", len(modems) <= modemLimit, "%d modems: one daemon drives up to %d", len(modems), modemLimit)
 	names, devices := make(map[string]int), make(map[string]int)
 	for i, m := range modems {
 		at := func(name string) string { return fmt.Sprintf("modem[%d].%s", i, name) }
 		k.that(at("name"), namePattern.MatchString(m.Name), "%q: write 1 to 32 small letters, digits and dashes", m.Name)
-		k.path(at("device"), m.Device)
-		k.unique(at("name"), m.Name, names, i)
-		k.unique(at("device"), filepath.Clean(m.Device), devices, i)
+		k.device(at("device"), m)
+		k.unique(at("name"), m.Name, m.Name, names, i)
+		k.unique(at("device"), m.Device, deviceKey(m), devices, i)
 		k.that(at("baud"), m.Baud == 0 || m.Baud >= baudLeast && m.Baud <= baudMost, "%d: write bits per second from %d to %d", m.Baud, baudLeast, baudMost)
 		k.that(at("profile"), profilePattern.MatchString(m.Profile), "%q: write small letters, digits and dashes", m.Profile)
 		k.that(at("smsc"), smscPattern.MatchString(m.SMSC), "%q: write up to 20 digits, with + before an international number", m.SMSC)
@@ -165,6 +165,7 @@ func (k *checks) modems(modems []Modem) {
 			k.that(at("pin_file"), filepath.IsAbs(m.PINFile), "write the path, beginning with /, of the file that holds the PIN")
 		}
 	}
+	k.autoNames(modems)
 }
 
 func (k *checks) balance(m Modem, at func(string) string) {
@@ -193,10 +194,11 @@ func (k *checks) keepalive(m Modem, at func(string) string) {
 	k.that(at("keepalive_every"), (m.KeepaliveCode == "") != (m.KeepaliveTo == ""), "write keepalive_code or keepalive_to below it, one of them")
 }
 
-func (k *checks) unique(key, value string, seen map[string]int, i int) {
-	first, taken := seen[value]
-	k.that(key, !taken || value == "" || value == ".", "%q is modem[%d]'s already", value, first)
+// unique compares what values mean, and shows the value.
+func (k *checks) unique(key, value, meaning string, seen map[string]int, i int) {
+	first, taken := seen[meaning]
+	k.that(key, !taken || meaning == "", "%q is modem[%d]'s already", value, first)
 	if !taken {
-		seen[value] = i
+		seen[meaning] = i
 	}
 }

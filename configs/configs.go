@@ -111,7 +111,7 @@ type Guard struct {
 // Modem is one modem.
 type Modem struct {
 	Name    string `mapstructure:"name"`     // [a-z0-9-]{1,32}, unique
-	Device  string `mapstructure:"device"`   // a tty, or a symlink to one; it may come and go
+	Device  string `mapstructure:"device"`   // see FoundBy; it may come and go
 	Baud    int    `mapstructure:"baud"`     // bits per second; 0 is the port's own default
 	Profile string `mapstructure:"profile"`  // a dialect's name; empty: by the modem's own answers
 	PINFile string `mapstructure:"pin_file"` // a file that holds the SIM's PIN and nothing else

@@ -30,7 +30,7 @@ func TestReferenceIsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Modems = office()
+	want.Modems = []Modem{{Name: "office", Device: "auto"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the reference file means\n%+v, the defaults are\n%+v", got, want)
 	}
@@ -154,10 +154,24 @@ func TestProblems(t *testing.T) {
 		{"section as a key", "log = \"debug\"\n" + smallest, []string{"line 1: log: this is a section: write it as [name] on a line of its own, and its keys below"}},
 		{"one bracket", strings.Replace(smallest, "[[modem]]", "[modem]", 1), []string{"line 4: modem: write [[modem]], in two brackets, for each modem"}},
 
-		{"no modem", "", []string{`modem: no modem: add [[modem]], with name = "office" and device = "/dev/ttyUSB2" below it`}},
+		{"no modem", "", []string{`modem: no modem: add [[modem]], with name = "office" and device = "auto" below it`}},
+		{"devices", "[[modem]]\nname = \"a\"\ndevice = \"imei:35391503012345\"\n[[modem]]\nname = \"b\"\ndevice = \"iccid:8947x\"\n" +
+			"[[modem]]\nname = \"c\"\ndevice = \"usb:/1-1\"\n[[modem]]\nname = \"d\"\ndevice = \"IMEI:353915030123451\"\n", []string{
+			`line 3: modem[0].device: "imei:35391503012345": write the 15 digits that are printed on the modem`,
+			`line 6: modem[1].device: "iccid:8947x": write the 18 to 22 digits that are printed on the SIM card, beginning with 89`,
+			`line 9: modem[2].device: "usb:/1-1": write the place that "simpost doctor" shows, such as "usb:1-1.2"`,
+			`line 12: modem[3].device: "IMEI:353915030123451": write "auto", a path such as "/dev/ttyUSB2", "usb:1-1.2", "imei:" or "iccid:" and the number`}},
+		{"one stick twice", "[[modem]]\nname = \"a\"\ndevice = \"usb:1-1.2\"\n[[modem]]\nname = \"b\"\ndevice = \"usb:1-1.2\"\n", []string{
+			`line 6: modem[1].device: "usb:1-1.2" is modem[0]'s already`}},
+		{"auto twice", "[[modem]]\nname = \"a\"\ndevice = \"auto\"\n[[modem]]\nname = \"b\"\ndevice = \"auto\"\n", []string{
+			`line 6: modem[1].device: "auto" is modem[0]'s already`}},
+		{"a name that auto gives", "[[modem]]\nname = \"a\"\ndevice = \"auto\"\n[[modem]]\nname = \"a-2\"\ndevice = \"/dev/ttyS0\"\n", []string{
+			`line 5: modem[1].name: "a-2": modem[0] is automatic, and gives this name to another modem that it finds`}},
+		{"auto with a long name", "[[modem]]\nname = \"abcdefghijklmnopqrstuvwxyz-abc\"\ndevice = \"auto\"\n", []string{
+			`line 2: modem[0].name: "abcdefghijklmnopqrstuvwxyz-abc": an automatic modem has at most 29 letters, for the next one is called abcdefghijklmnopqrstuvwxyz-abc-2`}},
 		{"relative path", "database = \"simpost.db\"\n[[modem]]\nname = \"a\"\ndevice = \"ttyUSB2\"", []string{
 			`line 1: database: "simpost.db": write a path that begins with /`,
-			`line 4: modem[0].device: "ttyUSB2": write a path that begins with /`}},
+			`line 4: modem[0].device: "ttyUSB2": write "auto", a path such as "/dev/ttyUSB2", "usb:1-1.2", "imei:" or "iccid:" and the number`}},
 		{"two alike", smallest + smallest[strings.Index(smallest, "[[modem]]"):], []string{
 			`line 8: modem[1].name: "office" is modem[0]'s already`,
 			`line 9: modem[1].device: "/dev/ttyUSB2" is modem[0]'s already`}},
@@ -166,12 +180,12 @@ func TestProblems(t *testing.T) {
 			`line 8: modem[0].profile: "a b": write small letters, digits and dashes`,
 			`line 9: modem[0].baud: 5: write bits per second from 1200 to 4000000`}},
 		{"modem without anything", "[[modem]]", []string{
-			`modem[0].device: "": write a path that begins with /`,
+			`modem[0].device: "": write "auto", a path such as "/dev/ttyUSB2", "usb:1-1.2", "imei:" or "iccid:" and the number`,
 			`modem[0].name: "": write 1 to 32 small letters, digits and dashes`}},
 		{"two modems without anything", "[[modem]]\n[[modem]]", []string{
-			`modem[0].device: "": write a path that begins with /`,
+			`modem[0].device: "": write "auto", a path such as "/dev/ttyUSB2", "usb:1-1.2", "imei:" or "iccid:" and the number`,
 			`modem[0].name: "": write 1 to 32 small letters, digits and dashes`,
-			`modem[1].device: "": write a path that begins with /`,
+			`modem[1].device: "": write "auto", a path such as "/dev/ttyUSB2", "usb:1-1.2", "imei:" or "iccid:" and the number`,
 			`modem[1].name: "": write 1 to 32 small letters, digits and dashes`}},
 		{"several kinds at once", "databse = \"/x\"\n" + smallest + "baud = \"fast\"\n[log]\nlevel = 3", []string{
 			"line 1: databse: no such key; is it database?",
@@ -241,7 +255,7 @@ func TestCheckWithoutAFile(t *testing.T) {
 	cfg.Log.Level = "loud"
 	err := cfg.Check()
 	checkProblems(t, err, []string{`log.level: "loud": write one of debug, info, warn, error`,
-		`modem: no modem: add [[modem]], with name = "office" and device = "/dev/ttyUSB2" below it`})
+		`modem: no modem: add [[modem]], with name = "office" and device = "auto" below it`})
 	if !strings.HasPrefix(err.Error(), "configuration: 2 problems\n  ") {
 		t.Errorf("message %q", err)
 	}
@@ -369,4 +383,25 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("printed\n%s\nread as %+v, %v\nwant %+v", &b, back, err, cfg)
 		}
 	})
+}
+
+func TestFoundBy(t *testing.T) {
+	for device, want := range map[string][2]string{
+		"auto": {Auto, ""}, "/dev/ttyUSB2": {ByPath, "/dev/ttyUSB2"}, "usb:1-1.2": {ByPlace, "1-1.2"},
+		"imei:353915030123451": {ByIMEI, "353915030123451"}, "iccid:89470000000000000001": {ByICCID, "89470000000000000001"},
+		"/dev/serial/by-id/usb-Silicon:1": {ByPath, "/dev/serial/by-id/usb-Silicon:1"}, "other:1": {ByPath, "other:1"},
+	} {
+		if how, value := (Modem{Device: device}).FoundBy(); how != want[0] || value != want[1] {
+			t.Errorf("%s: found by %s %q, want %v", device, how, value, want)
+		}
+	}
+}
+
+func TestIsAutoName(t *testing.T) {
+	for name, want := range map[string]bool{"office": true, "office-2": true, "office-10": true, "office-99": true,
+		"office-1": false, "office-02": false, "office-100": false, "office-x": false, "offic": false, "spare": false} {
+		if got := IsAutoName("office", name); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,11 +28,25 @@ func newBoard(modems []configs.Modem, now time.Time) *board {
 	b := &board{modems: map[string]*api.Modem{}, last: map[string]api.Condition{},
 		causes: map[string]error{}, found: map[string]findings{}}
 	for _, m := range modems {
-		b.order = append(b.order, m.Name)
-		b.modems[m.Name] = &api.Modem{Name: m.Name, Device: m.Device, Profile: m.Profile,
-			Memories: []api.Memory{}, Diagnosis: []api.Diagnosis{}, Condition: condition(api.CondStarting, now)}
+		b.add(m, now)
 	}
 	return b
+}
+
+// add puts up one that was found.
+func (b *board) add(m configs.Modem, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.order = append(b.order, m.Name)
+	b.modems[m.Name] = &api.Modem{Name: m.Name, Device: m.Device, Profile: m.Profile,
+		Memories: []api.Memory{}, Diagnosis: []api.Diagnosis{}, Condition: condition(api.CondStarting, now)}
+}
+
+// names are those of all modems.
+func (b *board) names() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.order)
 }
 
 // update changes one modem's entry.
@@ -41,7 +56,7 @@ func (b *board) update(name string, change func(*api.Modem)) {
 	change(b.modems[name])
 }
 
-// list is a copy of all entries in the order of the configuration.
+// list is a copy of all entries in the order of the configuration, found ones last.
 func (b *board) list() []api.Modem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -155,6 +170,9 @@ func (b *board) facts() []facts {
 	}
 	return all
 }
+
+// at says which terminal the modem is at now, "" where none.
+func (b *board) at(name, port string) { b.update(name, func(m *api.Modem) { m.Port = port }) }
 
 func (b *board) fault(name string, r api.Reason) {
 	b.update(name, func(m *api.Modem) { m.LastError = &r })

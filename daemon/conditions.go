@@ -82,6 +82,7 @@ func condition(code api.ConditionCode, since time.Time) api.Condition {
 
 // conditionOf names the condition that err, the end of a session, leaves a modem in.
 func conditionOf(err error) api.ConditionCode {
+	var absent absentError
 	var open *hw.OpenError
 	var start *modem.StartError
 	var refusal *api.Error
@@ -92,6 +93,8 @@ func conditionOf(err error) api.ConditionCode {
 		return api.CondCorrupt
 	case errors.As(err, &refusal):
 		return api.CondDatabase
+	case errors.As(err, &absent):
+		return api.CondNoDevice
 	case errors.As(err, &open):
 		return openCondition(open.Condition)
 	case errors.As(err, &start):

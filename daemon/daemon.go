@@ -34,6 +34,9 @@ type Daemon struct {
 	// Listen makes the API's listener; nil is the unix socket of the
 	// configuration. For tests.
 	Listen func() (net.Listener, error)
+	// Devices tells what is attached; the zero value is hw.System, and with Open
+	// set nothing. For tests.
+	Devices hw.Source
 	// Wall is the system's clock and Synced says whether a time server keeps it;
 	// nil asks the system. For tests.
 	Wall   func() time.Time
@@ -54,6 +57,7 @@ type Daemon struct {
 	board  *board
 	desks  desks
 	guard  *guard
+	roster *roster
 	pulse  pulse
 	gate   sync.Mutex                 // full changes together with the queue
 	full   atomic.Bool                // the disk
@@ -85,7 +89,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := unlessCorrupt(d.startClock(st)); err != nil {
 		return err
 	}
-	d.store, d.queue, d.board = st, newQueue(st), newBoard(d.cfg.Modems, d.started)
+	d.store, d.queue = st, newQueue(st)
+	if d.roster, err = d.newRoster(); unlessCorrupt(err) != nil {
+		return err
+	}
+	d.board = newBoard(d.roster.all(), d.started)
 	if err := unlessCorrupt(d.takeUp(st)); err != nil {
 		return err
 	}
@@ -160,9 +168,18 @@ func (d *Daemon) work(ctx context.Context) error {
 	task("housekeeper", d.housekeeper)
 	task("database", func(ctx context.Context) error { return d.watchStore(ctx, leave) })
 	task("check", d.checkDatabase)
-	for _, mc := range d.cfg.Modems {
+	attend := func(mc configs.Modem) {
 		task("modem "+mc.Name, func(context.Context) error { return d.supervise(modems, mc) })
 	}
+	d.roster.start = func(mc configs.Modem) {
+		d.board.add(mc, d.now())
+		attend(mc)
+	}
+	for _, mc := range d.roster.all() {
+		attend(mc)
+	}
+	task("devices", func(context.Context) error { return d.roster.run(modems) })
+	task("device events", d.roster.watch)
 	if d.Serving != nil {
 		d.Serving()
 	}

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"simpost/configs"
 	"simpost/daemon/api"
 )
 
@@ -23,14 +22,10 @@ func (d *Daemon) front() (net.Listener, *server, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	names, codes := make([]string, len(d.cfg.Modems)), map[string][]string{}
-	for i, m := range d.cfg.Modems {
-		names[i], codes[m.Name] = m.Name, d.codes(m)
-	}
 	deps := apiDeps{
-		Store: d.store, Log: d.log, Modems: d.modems, ModemNames: names, Wake: d.queue.wake, Defaults: d.sendDefaults(),
+		Store: d.store, Log: d.log, Modems: d.modems, ModemNames: d.board.names, Wake: d.queue.wake, Defaults: d.sendDefaults(),
 		Version: d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, Damaged: d.damaged, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
-		Door: entrance, Desks: &d.desks, USSD: codes, Console: d.cfg.API.Console,
+		Door: entrance, Desks: &d.desks, USSD: d.codes, Console: d.cfg.API.Console,
 	}
 	if d.Listen != nil {
 		self := peer{UID: deps.Door.UID, Known: true}
@@ -49,8 +44,9 @@ func (d *Daemon) sendDefaults() sendDefaults {
 
 // codes are the USSD codes that the role send may dial on a modem: those of the
 // guard, and what simpost dials there by itself.
-func (d *Daemon) codes(m configs.Modem) []string {
+func (d *Daemon) codes(modem string) []string {
 	codes := slices.Clone(d.cfg.Guard.USSD)
+	m := d.roster.config(modem)
 	for _, own := range []string{m.BalanceCode, m.KeepaliveCode} {
 		if code, _, _ := strings.Cut(own, " "); code != "" {
 			codes = append(codes, code)

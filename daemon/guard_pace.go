@@ -150,9 +150,9 @@ func (d *Daemon) remember() error {
 	if err != nil {
 		return fmt.Errorf("look up the SIM cards: %w", err)
 	}
-	for _, m := range d.cfg.Modems {
-		if imsi, ok := known[m.Name]; ok {
-			d.guard.seen(m.Name, imsi)
+	for _, name := range d.board.names() {
+		if imsi, ok := known[name]; ok {
+			d.guard.seen(name, imsi)
 		}
 	}
 	if len(d.guard.homes("")) == 0 {

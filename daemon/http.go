@@ -46,8 +46,8 @@ type apiDeps struct {
 	Store      *store.Store
 	Log        *slog.Logger
 	Modems     func() []api.Modem
-	ModemNames []string // of the configuration
-	Wake       func()   // there is new work
+	ModemNames func() []string // of the configuration, and found
+	Wake       func()          // there is new work
 	Defaults   sendDefaults
 	Version    string
 	Started    time.Time
@@ -58,7 +58,7 @@ type apiDeps struct {
 	Guard      *guard             // nil: no limits
 	Door       door
 	Desks      *desks
-	USSD       map[string][]string // the codes that the role send may dial, by modem
+	USSD       func(modem string) []string // the codes that the role send may dial
 	Console    bool
 	Identify   func(net.Conn) peer // nil asks the kernel
 	Now        func() time.Time    // nil is time.Now

@@ -35,8 +35,8 @@ type atInput struct {
 }
 
 func (s *server) at(ctx context.Context, in *atInput) (*answer[api.ATAnswer], error) {
-	if !slices.Contains(s.ModemNames, in.Name) {
-		e := unknownModem(in.Name, s.ModemNames)
+	if !slices.Contains(s.ModemNames(), in.Name) {
+		e := unknownModem(in.Name, s.ModemNames())
 		e.Code = api.CodeNotFound
 		return nil, problemOf(e)
 	}

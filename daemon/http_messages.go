@@ -164,7 +164,7 @@ func (s *server) accept(now time.Time, p peer, in *sendInput) (store.Accepted, e
 	if s.Trusted != nil && !s.Trusted() {
 		past = clockFloor // a clock that may be years ahead calls nothing later than this late
 	}
-	messages, refusal := compose(req.SendRequest, defaults, s.ModemNames, past)
+	messages, refusal := compose(req.SendRequest, defaults, s.ModemNames(), past)
 	if refusal != nil {
 		return store.Accepted{}, req.To.relocate(refusal)
 	}

@@ -23,7 +23,7 @@ func TestReplayOfWhatWouldBeRefusedNow(t *testing.T) {
 		t.Fatalf("%d %s", first.status, first.body)
 	}
 	clock = clock.Add(2 * time.Hour)
-	a.server.ModemNames = []string{"office"}
+	a.server.ModemNames = func() []string { return []string{"office"} }
 	again := a.ask("POST", "/v1/messages", body, key)
 	if again.status != http.StatusAccepted || again.header.Get("Idempotency-Replayed") != "true" || !bytes.Equal(again.body, first.body) {
 		t.Errorf("got %d %s, want %s again", again.status, again.body, first.body)

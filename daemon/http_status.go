@@ -71,7 +71,7 @@ func (s *server) modem(_ context.Context, in *modemInput) (*answer[api.Modem], e
 	all := s.Modems()
 	i := slices.IndexFunc(all, func(m api.Modem) bool { return m.Name == in.Name })
 	if i < 0 {
-		e := unknownModem(in.Name, s.ModemNames)
+		e := unknownModem(in.Name, s.ModemNames())
 		e.Code = api.CodeNotFound
 		return nil, problemOf(e)
 	}

@@ -28,8 +28,8 @@ type ussdInput struct {
 
 func (s *server) ussd(ctx context.Context, in *ussdInput) (*answer[api.USSDAnswer], error) {
 	r := in.Body
-	if !slices.Contains(s.ModemNames, in.Name) {
-		e := unknownModem(in.Name, s.ModemNames)
+	if !slices.Contains(s.ModemNames(), in.Name) {
+		e := unknownModem(in.Name, s.ModemNames())
 		e.Code = api.CodeNotFound
 		return nil, problemOf(e)
 	}
@@ -64,7 +64,7 @@ func (s *server) mayUSSD(name string, r api.USSDRequest, admin bool) *api.Error 
 	case asked != 1:
 		return api.Errorf(api.CodeInvalid, "name one of code, reply and cancel")
 	case r.Code != "":
-		return s.Guard.dial(r.Code, r.Service, admin, s.USSD[name])
+		return s.Guard.dial(r.Code, r.Service, admin, s.USSD(name))
 	case r.Reply != "" && !ussdReply.MatchString(r.Reply):
 		return api.Errorf(api.CodeInvalid, "reply: digits, letters, spaces and * # + , . : ; ? ! / ( ) - are allowed, 182 at most")
 	}
@@ -79,7 +79,7 @@ func (s *server) inUSSD(ctx context.Context, name string, r api.USSDRequest, adm
 	var out api.USSDAnswer
 	var failed error
 	err := s.Desks.inSession(ctx, name, func(ctx context.Context, own *session) error {
-		out, failed = own.serveUSSD(ctx, r, admin || s.Guard.off(), slices.Contains(s.USSD[name], r.Code))
+		out, failed = own.serveUSSD(ctx, r, admin || s.Guard.off(), slices.Contains(s.USSD(name), r.Code))
 		return own.m.Err()
 	})
 	if err == nil {

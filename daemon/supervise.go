@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 		if ctx.Err() != nil {
 			break
 		}
-		if errors.Is(err, errTouched) {
+		if errors.Is(err, errTouched) || errors.Is(err, errMoved) {
 			log.Info("session starts anew", "because", err)
 			continue
 		}
@@ -51,9 +52,26 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 	return nil
 }
 
-// attend opens the device and the modem and works with it until it fails.
-func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) error {
-	port, err := d.open(hw.Port{Path: mc.Device, Baud: mc.Baud})
+// attend takes the modem's device and works with it until something fails.
+func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) (err error) {
+	mine, device, err := d.roster.claim(ctx, mc)
+	if err != nil {
+		return err
+	}
+	d.board.at(mc.Name, device.port.Path)
+	defer d.board.at(mc.Name, "")
+	defer func() {
+		if ctx.Err() == nil && mine.Err() != nil {
+			err = context.Cause(mine)
+		}
+		d.roster.release(device, err)
+	}()
+	return d.operate(mine, mc, device, row)
+}
+
+// operate opens the device and the modem and works with it until it fails.
+func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, row *streak) error {
+	port, err := d.openSettled(ctx, device)
 	if err != nil {
 		return err
 	}
@@ -67,6 +85,9 @@ func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) erro
 		return err
 	}
 	defer m.Close()
+	if err := d.roster.prove(mc, device, m.Identity()); err != nil {
+		return err
+	}
 	if row.wantsReset() {
 		d.log.Warn("restarting the modem", "modem", mc.Name)
 		return errors.Join(errRebooted, m.Reset(ctx))
@@ -78,11 +99,31 @@ func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) erro
 	return err
 }
 
+// openSettled opens the port. The use of one that has just appeared is granted by
+// udev, a moment later.
+func (d *Daemon) openSettled(ctx context.Context, device tenure) (io.ReadWriteCloser, error) {
+	for {
+		port, err := d.open(device.port)
+		var refused *hw.OpenError
+		if err == nil || time.Since(device.since) > settleFor || ctx.Err() != nil ||
+			!errors.As(err, &refused) || refused.Condition != hw.NoPermission && refused.Condition != hw.NoDevice {
+			return port, err
+		}
+		pause(ctx, settleStep)
+	}
+}
+
 // await waits before the next try: for the device to appear, or for delay.
 func (d *Daemon) await(ctx context.Context, mc configs.Modem, code api.ConditionCode, delay time.Duration) {
 	limit, cancel := context.WithTimeout(ctx, delay)
 	defer cancel()
-	if d.Open == nil && code == api.CondNoDevice && hw.Wait(limit, mc.Device) == nil {
+	how, path := mc.FoundBy()
+	gone := code == api.CondNoDevice || code == api.CondUnplugged
+	switch {
+	case gone && how != configs.ByPath:
+		d.roster.ready(limit, mc.Name)
+		return
+	case d.Open == nil && code == api.CondNoDevice && hw.Wait(limit, path) == nil:
 		var settle context.CancelFunc // what has just appeared may not have its rights yet
 		limit, settle = context.WithTimeout(limit, deviceSettle)
 		defer settle()
@@ -90,8 +131,14 @@ func (d *Daemon) await(ctx context.Context, mc configs.Modem, code api.Condition
 	<-limit.Done()
 }
 
-// deviceSettle is how long a device that has appeared is left to udev.
-const deviceSettle = time.Second
+const (
+	// deviceSettle is how long a device that has appeared is left to udev.
+	deviceSettle = time.Second
+	// settleFor is how long it may take udev to grant the use of a device,
+	settleFor = 5 * time.Second
+	// and settleStep how often that is tried.
+	settleStep = 100 * time.Millisecond
+)
 
 func (d *Daemon) modemConfig(mc configs.Modem) modem.Config {
 	c := modem.Config{Name: mc.Name, Profile: mc.Profile, SMSC: mc.SMSC}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func (a *app) printModems(list []api.Modem) error {
 	}
 	var rows [][]string
 	for _, m := range list {
-		rows = append(rows, []string{clean(m.Name), short(m.Device, 24), yesNo(m.CanSend), short(m.Operator, 16), decibels(m.Signal), string(m.Condition.Code)})
+		rows = append(rows, []string{clean(m.Name), short(cmp.Or(m.Port, m.Device), 24), yesNo(m.CanSend), short(m.Operator, 16), decibels(m.Signal), string(m.Condition.Code)})
 	}
 	if err := table(a.out, "NAME DEVICE SENDS OPERATOR SIGNAL CONDITION", rows); err != nil {
 		return err
@@ -76,7 +77,7 @@ func (a *app) printModem(m api.Modem) error {
 	}
 	return fields(a.out,
 		"  condition", string(m.Condition.Code)+" since "+when(m.Condition.Since, time.Now()),
-		"  device", clean(m.Device),
+		"  device", device(m),
 		"  sends", yesNo(m.CanSend),
 		"  model", clean(strings.TrimSpace(m.Manufacturer+" "+m.Model+" "+m.Revision)),
 		"  profile", m.Profile,
@@ -95,6 +96,14 @@ func (a *app) printModem(m api.Modem) error {
 		"  since start", fmt.Sprintf("%s sent, %d received", plural(int(m.SentParts), "part"), m.ReceivedPDU),
 		"  last error", last,
 	)
+}
+
+// device is what the configuration says, and where that is now.
+func device(m api.Modem) string {
+	if m.Port == "" || m.Port == m.Device {
+		return clean(m.Device)
+	}
+	return clean(m.Device) + ", now " + clean(m.Port)
 }
 
 func memories(list []api.Memory) string {

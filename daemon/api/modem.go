@@ -2,10 +2,11 @@ package api
 
 import "time"
 
-// Modem is one configured modem and how it is.
+// Modem is one configured or found modem and how it is.
 type Modem struct {
 	Name       string      `json:"name"`
-	Device     string      `json:"device"`
+	Device     string      `json:"device" doc:"as in the configuration: auto, a path, usb:, imei: or iccid:"`
+	Port       string      `json:"port,omitempty" doc:"the terminal it is at now"`
 	Profile    string      `json:"profile,omitempty"`
 	Condition  Condition   `json:"condition"`
 	Diagnosis  []Diagnosis `json:"diagnosis" nullable:"false" doc:"what is wrong and what to do, the gravest first; empty if nothing is"`

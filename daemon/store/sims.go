@@ -42,6 +42,27 @@ func (s *Store) Seen(now time.Time, id Identity) (SIM, error) {
 	return sim, err
 }
 
+// KnownModem is what was last seen under a name.
+type KnownModem struct {
+	Name, IMEI string
+	Seen       time.Time
+}
+
+// Modems lists the modems that were ever seen, by name.
+func (s *Store) Modems() ([]KnownModem, error) {
+	rows, err := s.read().rows(`SELECT name, imei, seen_at FROM modem ORDER BY name`)
+	if err != nil {
+		return nil, s.readError("look up the modems", err)
+	}
+	known, err := collect(rows, func(rows *sql.Rows) (k KnownModem, err error) {
+		var seen int64
+		err = rows.Scan(&k.Name, &k.IMEI, &seen)
+		k.Seen = time.UnixMilli(seen)
+		return k, err
+	})
+	return known, s.readError("look up the modems", err)
+}
+
 // sim finds or makes the row of a SIM, and fills in what it did not say before.
 func (t *tx) sim(id Identity) (SIM, error) {
 	var sim SIM

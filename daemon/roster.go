@@ -1,0 +1,332 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"simpost/configs"
+	"simpost/hw"
+	"simpost/modem"
+)
+
+// The roster knows what is attached, and which modem of the configuration it is.
+// A stick gets a seat when it appears and loses it when it goes; after a re-plug it
+// is a new one, of which nothing is believed: whose it is follows from where it is
+// plugged in, or from what it says of itself when it is asked. Names of terminals
+// decide nothing. seating.go holds the rules, this file the eyes and ears.
+
+const (
+	eventQuiet  = 100 * time.Millisecond // a stick makes a dozen events in a row
+	lookAgain   = 30 * time.Second       // at what is attached, though the kernel tells
+	lookAlone   = 3 * time.Second        // where it does not
+	looksAtOnce = 4                      // ports that are asked at a time
+
+	// A modem that was just plugged in boots; an adapter may have something behind
+	// it that should hear as little as possible of us.
+	askModem   = 500 * time.Millisecond
+	askOther   = 2 * time.Second
+	youngFor   = 30 * time.Second
+	askLongest = 5 * time.Minute
+)
+
+// roster is safe for concurrent use.
+type roster struct {
+	source hw.Source
+	open   func(hw.Port) (io.ReadWriteCloser, error)
+	modems []configs.Modem
+	auto   *configs.Modem // of modems; nil without one
+	log    *slog.Logger
+	now    func() time.Time // the daemon's clock, for what is on record
+	start  func(configs.Modem)
+	poked  chan struct{} // capacity 1: look at what is attached
+
+	mu       sync.Mutex
+	seats    map[string]*seat
+	known    map[string]knownModem // by name, of the automatic modem
+	started  map[string]bool       // automatic modems that have a supervisor
+	looking  int
+	changed  chan struct{} // closed and made anew at every change
+	watching bool          // the kernel tells
+	trouble  string        // why the list can't be read, to say it once
+}
+
+// seat is a device while it is attached.
+type seat struct {
+	dev    hw.Device
+	choice hw.Choice
+	since  time.Time
+
+	path    string // its AT port; "" while that is not known
+	id      modem.Identity
+	asked   bool  // id is what it said
+	why     error // it said nothing
+	looks   int
+	next    time.Time // when it may be asked again
+	looking bool
+
+	owner  string                  // name of a modem of the configuration; "" nobody's
+	inUse  bool                    // a supervisor has it, perhaps no more its owner's
+	revoke context.CancelCauseFunc // ends that use
+}
+
+func (d *Daemon) newRoster() (*roster, error) {
+	r := &roster{source: d.Devices, open: d.open, modems: d.cfg.Modems, log: d.log, now: d.now, poked: make(chan struct{}, 1),
+		seats: map[string]*seat{}, known: map[string]knownModem{}, started: map[string]bool{}, changed: make(chan struct{})}
+	if r.source.Attached == nil && d.Open == nil {
+		r.source = hw.System()
+	}
+	for i, mc := range r.modems {
+		if how, _ := mc.FoundBy(); how == configs.Auto {
+			r.auto = &r.modems[i]
+		}
+	}
+	known, err := d.store.Modems()
+	for _, k := range known {
+		r.known[k.Name] = knownModem{k.IMEI, k.Seen}
+	}
+	return r, err
+}
+
+// needed says whether any modem is to be found among what is attached.
+func (r *roster) needed() bool {
+	return r.source.Attached != nil && slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
+		how, _ := mc.FoundBy()
+		return how != configs.ByPath
+	})
+}
+
+// watch passes on what the kernel tells. A system that does not let it be heard
+// costs some seconds at a re-plug, and is told once.
+func (r *roster) watch(ctx context.Context) error {
+	if !r.needed() || r.source.Watch == nil {
+		return nil
+	}
+	r.setWatching(true)
+	if err := r.source.Watch(ctx, r.poke); err != nil {
+		r.setWatching(false)
+		r.log.Warn("the kernel does not tell of devices that come and go: they are looked for every few seconds", "every", lookAlone, "error", err)
+	}
+	return nil
+}
+
+func (r *roster) setWatching(yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watching = yes
+}
+
+func (r *roster) poke() {
+	select {
+	case r.poked <- struct{}{}:
+	default:
+	}
+}
+
+// run looks, and asks what it sees, until ctx ends. It waits for its own looks.
+func (r *roster) run(ctx context.Context) error {
+	if !r.needed() {
+		return nil
+	}
+	var looks sync.WaitGroup
+	defer looks.Wait()
+	for ctx.Err() == nil {
+		r.rescan()
+		for _, s := range r.due(time.Now()) {
+			looks.Go(func() { r.look(ctx, s) })
+		}
+		pause(ctx, eventQuiet)
+		t := time.NewTimer(r.idle(time.Now()))
+		select {
+		case <-ctx.Done():
+		case <-r.poked:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+	return nil
+}
+
+// pause waits d, or the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// rescan brings the seats up to date with what is attached.
+func (r *roster) rescan() {
+	devices, err := r.source.Attached()
+	r.mu.Lock()
+	defer r.unlock()
+	if err != nil {
+		if r.trouble != err.Error() {
+			r.log.Warn("what is attached can't be seen", "error", err)
+		}
+		r.trouble = err.Error()
+		return
+	}
+	r.trouble = ""
+	present := map[string]bool{}
+	for _, d := range devices {
+		key := seatKey(d)
+		present[key] = true
+		if r.seats[key] == nil {
+			r.seats[key] = newSeat(d)
+			r.log.Info("attached", "place", d.Place, "id", d.Vendor+":"+d.Product, "model", d.Model, "port", r.seats[key].choice.TTY.Path, "why", r.seats[key].choice.Why)
+		}
+	}
+	maps.DeleteFunc(r.seats, func(key string, s *seat) bool { return !present[key] && r.leave(s) })
+	r.assign(time.Now())
+}
+
+// leave ends the work with a device that has gone.
+func (r *roster) leave(s *seat) bool {
+	r.log.Info("detached", "place", s.dev.Place, "modem", s.owner)
+	s.free(hw.ErrGone)
+	return true
+}
+
+// free takes the device from its owner, whose session ends for the cause. It is
+// in use until that one gives it back.
+func (s *seat) free(cause error) {
+	if s.inUse {
+		s.revoke(cause)
+	}
+	s.owner = ""
+}
+
+func newSeat(d hw.Device) *seat {
+	s := &seat{dev: d, choice: d.Choose(), since: time.Now()}
+	if s.choice.Sure {
+		s.path = s.choice.TTY.Path
+	}
+	return s
+}
+
+// seatKey is another one after a re-plug: the device's number is.
+func seatKey(d hw.Device) string {
+	key := []string{d.Place, d.Node}
+	for _, t := range d.TTYs {
+		key = append(key, t.Path)
+	}
+	return strings.Join(key, " ")
+}
+
+// unlock tells whoever waits that something may have changed.
+func (r *roster) unlock() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+	r.mu.Unlock()
+}
+
+// due takes the seats that are to be asked now.
+func (r *roster) due(now time.Time) []*seat {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var due []*seat
+	for _, s := range r.inOrder() {
+		if r.looking < looksAtOnce && r.wantsLook(s) && !s.next.After(now) {
+			s.looking = true
+			r.looking++
+			due = append(due, s)
+		}
+	}
+	return due
+}
+
+// idle is how long nothing needs to be done unless the kernel tells.
+func (r *roster) idle(now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wait := lookAgain
+	if !r.watching {
+		wait = lookAlone
+	}
+	for _, s := range r.seats {
+		if r.wantsLook(s) && r.looking < looksAtOnce {
+			wait = min(wait, s.next.Sub(now))
+		}
+		if d := s.since.Add(linkGrace).Sub(now); s.owner == "" && d > 0 {
+			wait = min(wait, d)
+		}
+	}
+	return max(wait, 0)
+}
+
+func (r *roster) inOrder() []*seat {
+	return slices.SortedFunc(maps.Values(r.seats), func(a, b *seat) int { return strings.Compare(a.dev.Place, b.dev.Place) })
+}
+
+// look asks a device who it is, port after port where that is not known.
+func (r *roster) look(ctx context.Context, s *seat) {
+	ports := s.choice.Try
+	if s.choice.Sure {
+		ports = []hw.TTY{s.choice.TTY}
+	}
+	baud, sim := r.howToAsk()
+	var id modem.Identity
+	var path string
+	err := errors.New("it has no port to ask")
+	for _, p := range ports {
+		if id, err = r.ask(ctx, hw.Port{Path: p.Path, Baud: baud}, sim); err == nil {
+			path = p.Path
+			break
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	r.mu.Lock()
+	defer r.poke()
+	defer r.unlock()
+	s.looking, s.looks, s.why = false, s.looks+1, err
+	r.looking--
+	s.next = time.Now().Add(s.patience(time.Now()))
+	if err == nil {
+		s.path, s.id, s.asked = path, id, true
+	}
+	r.log.Debug("asked who is there", "place", s.dev.Place, "port", path, "error", err)
+}
+
+func (r *roster) ask(ctx context.Context, port hw.Port, sim bool) (modem.Identity, error) {
+	rwc, err := r.open(port)
+	if err != nil {
+		return modem.Identity{}, err
+	}
+	return modem.Look(ctx, rwc, sim)
+}
+
+// howToAsk is the line speed, which matters behind adapters only, and whether the
+// SIM's number is wanted.
+func (r *roster) howToAsk() (baud int, sim bool) {
+	if r.auto != nil {
+		baud = r.auto.Baud
+	}
+	return baud, slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
+		how, _ := mc.FoundBy()
+		return how == configs.ByICCID
+	})
+}
+
+// patience is how long a device is left alone after it was asked.
+func (s *seat) patience(now time.Time) time.Duration {
+	switch age := now.Sub(s.since); {
+	case s.asked:
+		return youngFor
+	case age >= youngFor:
+		return min(askLongest, age/4)
+	case s.dev.IsModem():
+		return askModem
+	}
+	return askOther
+}
