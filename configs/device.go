@@ -74,7 +74,7 @@ func (k *checks) autoNames(modems []Modem) {
 		}
 		k.that(fmt.Sprintf("modem[%d].name", i), len(m.Name) <= autoMost, "%q: an automatic modem has at most %d letters, for the next one is called %s-2", m.Name, autoMost, m.Name)
 		for j, other := range modems {
-			k.that(fmt.Sprintf("modem[%d].name", j), j == i || !IsAutoName(m.Name, other.Name),
+			k.that(fmt.Sprintf("modem[%d].name", j), other.Name == m.Name || !IsAutoName(m.Name, other.Name),
 				"%q: modem[%d] is automatic, and gives this name to another modem that it finds", other.Name, i)
 		}
 	}

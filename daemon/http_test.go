@@ -59,6 +59,7 @@ func newTestAPI(t testing.TB, change ...func(*apiDeps)) *testAPI {
 	deps := apiDeps{
 		Store: st, Log: slog.New(slog.NewTextHandler(a.log, nil)),
 		Modems: a.modemList, ModemNames: func() []string { return []string{"office", "alarm"} },
+		USSD:     func(string) []string { return nil },
 		Wake:     func() { a.woken.Add(1) },
 		Defaults: sendDefaults{Validity: 24 * time.Hour, OnUnknown: api.OnUnknownResend},
 		Version:  "test", Started: time.Now(), Database: filepath.Join(t.TempDir(), "simpost.db"),
