@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"cmp"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -46,7 +48,7 @@ func newClock(wall func() time.Time, synced, kept func() bool) *clock {
 }
 
 // systemClock is the clock of this machine.
-func systemClock() *clock { return newClock(time.Now, kernelSynced, hasRTC) }
+func systemClock() *clock { return newClock(time.Now, kernelSynced, func() bool { return hasRTC("") }) }
 
 // start continues from the last time on record, which may be zero.
 func (c *clock) start(last time.Time) {
@@ -120,7 +122,8 @@ func kernelSynced() bool {
 	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
 }
 
-func hasRTC() bool {
-	_, err := os.Stat("/sys/class/rtc/rtc0")
+// hasRTC looks below root, where sys is; "" is /.
+func hasRTC(root string) bool {
+	_, err := os.Stat(filepath.Join(cmp.Or(root, "/"), "sys/class/rtc/rtc0"))
 	return err == nil
 }

@@ -218,12 +218,7 @@ func (d *Daemon) quarantine() time.Duration { return d.cfg.Send.Quarantine }
 // modem that is tried again and again to no avail writes nothing.
 func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) {
 	now := d.now()
-	var open *hw.OpenError
-	remedy := ""
-	if errors.As(cause, &open) {
-		remedy = open.Remedy
-	}
-	c, news := d.board.become(name, code, remedy, now)
+	c, news := d.board.become(name, code, remedyOf(cause), now)
 	if cause != nil {
 		d.board.fault(name, api.Reason{Code: string(code), Message: cause.Error()})
 	}
@@ -244,6 +239,15 @@ func (d *Daemon) record(e api.Event) {
 	if err != nil && !isDiskFull(err) && !isCorrupt(err) {
 		d.log.Error("an event is not recorded", "type", e.Type, "modem", e.Modem, "error", err)
 	}
+}
+
+// remedyOf is what hw knows better than the general remedy; "" if nothing.
+func remedyOf(cause error) string {
+	var open *hw.OpenError
+	if errors.As(cause, &open) {
+		return open.Remedy
+	}
+	return ""
 }
 
 func isDiskFull(err error) bool { return hasCode(err, api.CodeDiskFull) }

@@ -1,11 +1,9 @@
 package daemon
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,7 +42,7 @@ func (d *Daemon) modems() []api.Modem {
 	supply, _ := d.Hands.ReadSupply()
 	var attached []hw.Device
 	if slices.ContainsFunc(all, func(f facts) bool { return absent[f.modem.Condition.Code] }) {
-		attached, _ = hw.Attached(filepath.Join(cmp.Or(d.Hands.Root, "/"), "sys")) // none where USB can't be read
+		attached = attachedTo(&d.Hands)
 	}
 	for i := range all {
 		all[i].supply, all[i].trusted, all[i].attached = supply, d.clock.trusted(), attached
@@ -65,7 +63,9 @@ func diagnose(f facts) []api.Diagnosis {
 		}
 		all = append(all, finding(code, f.found[code]))
 	}
-	all = append(all, ofUSB(f)...)
+	if absent[f.modem.Condition.Code] {
+		all = append(all, ofUSB(f)...)
+	}
 	if f.modem.Signal != nil && *f.modem.Signal < weakSignal {
 		all = append(all, finding(api.FindWeak, fmt.Sprintf("%d dBm", *f.modem.Signal)))
 	}
@@ -108,11 +108,8 @@ func ofCondition(f facts) api.Diagnosis {
 var absent = map[api.ConditionCode]bool{api.CondNoDevice: true, api.CondUnplugged: true, api.CondNotTTY: true,
 	api.CondPortError: true, api.CondSilent: true}
 
-// ofUSB names the sticks that could be this modem and offer no port.
+// ofUSB names the modems that offer no port.
 func ofUSB(f facts) []api.Diagnosis {
-	if !absent[f.modem.Condition.Code] {
-		return nil
-	}
 	var all []api.Diagnosis
 	for _, d := range f.attached {
 		if code, ok := muteCodes[d.Mute()]; ok {

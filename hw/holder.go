@@ -25,14 +25,14 @@ func holder(path string) process {
 	if err := unix.Stat(path, &st); err != nil {
 		return process{}
 	}
-	pid := lockOwner(st)
-	if pid == 0 {
-		pid = fileOwner(st)
+	if pid := lockOwner(st); programName(pid) != "" {
+		return process{pid: pid, name: programName(pid)}
 	}
-	if pid == 0 {
-		return process{}
+	// Who took the lock may have ended and left it to another, with the open file.
+	if pid := fileOwner(st); pid != 0 {
+		return process{pid: pid, name: programName(pid)}
 	}
-	return process{pid: pid, name: programName(pid)}
+	return process{pid: lockOwner(st)}
 }
 
 // lockOwner reads /proc/locks (proc_locks(5)), where a line is

@@ -25,9 +25,10 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 
-	config string
-	socket string
-	json   bool
+	config  string
+	socket  string
+	json    bool
+	sysroot string // of sys and dev; "" is /. For tests of doctor
 }
 
 // run is the program: its arguments and streams in, its exit status out.

@@ -1,271 +1,314 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"regexp"
+	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"simpost/configs"
+	"simpost/daemon"
+	"simpost/daemon/api"
 	"simpost/hw"
 )
 
-// A transcript is recorded without atcmd: what a modem really sends, line ends,
-// echo and noise included, is the point of it.
-
-const (
-	recordWait  = 5 * time.Second  // for most answers
-	recordLong  = 30 * time.Second // for those that ask the network or list the memory
-	recordQuiet = 100 * time.Millisecond
-	recordMax   = 64 << 10 // octets of one answer
-)
-
-// question is one line of the bring-up and how long its answer may take. None
-// sends anything, deletes anything or enters a PIN.
-type question struct {
-	at   string
-	wait time.Duration
-}
-
-var questions = []question{
-	{"AT", recordWait}, {"ATE0", recordWait}, {"ATV1", recordWait}, {"AT+CMEE=1", recordWait},
-	{"ATI", recordWait}, {"AT+CGMI", recordWait}, {"AT+CGMM", recordWait}, {"AT+CGMR", recordWait}, {"AT+CGSN", recordWait},
-	{"AT+CFUN?", recordWait}, {"AT+CPIN?", recordLong}, {"AT+CIMI", recordWait},
-	{"AT+CCID", recordWait}, {"AT+ICCID", recordWait}, {"AT+CRSM=176,12258,0,0,10", recordWait}, {"AT+CRSM=176,28483,0,0,2", recordWait},
-	{"AT+CREG=?", recordWait}, {"AT+CREG?", recordWait}, {"AT+CGREG?", recordWait}, {"AT+CEREG?", recordWait},
-	{"AT+COPS?", recordLong}, {"AT+CSQ", recordWait}, {"AT+CESQ", recordWait}, {"AT+CSCS?", recordWait}, {"AT+CSCS=?", recordWait},
-	{"AT+CMGF=?", recordWait}, {"AT+CMGF=0", recordWait}, {"AT+CMGF?", recordWait},
-	{"AT+CSMS=?", recordWait}, {"AT+CSMS?", recordWait}, {"AT+CSCA?", recordWait}, {"AT+CMMS=?", recordWait},
-	{"AT+CPMS=?", recordWait}, {"AT+CPMS?", recordWait}, {"AT+CNMI=?", recordWait}, {"AT+CNMI?", recordWait},
-	{"AT+CMGL=?", recordWait}, {"AT+CMGL=4", recordLong}, {"AT+CMGD=?", recordWait}, {"AT+CGSMS=?", recordWait}, {"AT+CLAC", recordLong},
+// doctorFlags are what doctor can be asked for besides a look.
+type doctorFlags struct {
+	transcript bool
+	baud       int
+	report     string
+	restart    string
 }
 
 func (a *app) doctor() *cobra.Command {
-	var transcript bool
-	var baud int
+	var f doctorFlags
 	cmd := &cobra.Command{
-		Use:   "doctor --transcript DEVICE FILE",
-		Short: "record how a modem answers, to teach simpost about it",
-		Long: `Record a modem's answers to the questions that simpost asks at the start, in FILE
-(- is standard output). IMEI, IMSI, ICCID, numbers, cells and texts are masked; look
-the file over before you give it away. Nothing is sent or deleted and no PIN is
-entered, but messages on the SIM may be marked as read. Stop the daemon first.`,
-		Example: `  simpost doctor --transcript /dev/ttyUSB2 my-stick.json`,
-		Args:    exactly(2, "a device and a file"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if !transcript {
-				return usagef("doctor records with --transcript DEVICE FILE, and does nothing else yet")
+		Use:   "doctor",
+		Short: "what is attached, what is wrong with it, and what to do",
+		Long: `Show the modems that are attached, which of their ports takes AT commands and
+why, and everything that keeps a configured modem from its work, with what to do.
+The daemon is asked if it runs; without it the ports are opened and asked. Nothing
+is sent or deleted, and no PIN is entered. As root (sudo) it can name the programs
+of other users that hold a port. The exit status is 0 if nothing is wrong, else 1.
+
+--report FILE writes all that to a file for whoever helps you: numbers, serial
+numbers and names of the SIM card are masked, and texts are never in it.
+
+--restart MODEM restarts a modem from outside, by the gentlest way that works: a
+USB reset, its drivers, the power of its port. This may need root. A message that
+is on its way has an unknown outcome then.
+
+--transcript DEVICE FILE records how a modem answers what simpost asks at the start
+(- is standard output), to teach simpost about it, masked likewise; look the file
+over before you give it away. Stop the daemon first.`,
+		Example: `  sudo simpost doctor
+  simpost doctor --report simpost-report.json
+  sudo simpost doctor --restart office
+  simpost doctor --transcript /dev/ttyUSB2 my-stick.json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.transcript {
+				return exactly(2, "--transcript with a device and a file")(cmd, args)
 			}
-			return a.runTranscript(cmd.Context(), hw.Port{Path: args[0], Baud: baud}, args[1])
+			return exactly(0, "no arguments but with --transcript")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case f.transcript:
+				return a.runTranscript(cmd.Context(), hw.Port{Path: args[0], Baud: f.baud}, args[1])
+			case f.restart != "":
+				return a.runRestart(cmd.Context(), f.restart)
+			}
+			return a.runDoctor(cmd.Context(), f.report)
 		},
 	}
-	cmd.Flags().BoolVar(&transcript, "transcript", false, "record a transcript")
-	cmd.Flags().IntVar(&baud, "baud", 0, "line speed in `bits` per second (default 115200; USB modems ignore it)")
+	flags := cmd.Flags()
+	flags.BoolVar(&f.transcript, "transcript", false, "record a transcript")
+	flags.IntVar(&f.baud, "baud", 0, "of a transcript: line speed in `bits` per second (default 115200; USB modems ignore it)")
+	flags.StringVar(&f.report, "report", "", "write everything, masked, to a new `file`")
+	flags.StringVar(&f.restart, "restart", "", "restart the `modem`, by its name in the configuration or its device")
+	flags.StringVar(&a.sysroot, "root", "", "where sys and dev are")
+	_ = flags.MarkHidden("root") // it is there: for tests
+	cmd.MarkFlagsMutuallyExclusive("transcript", "report", "restart")
 	return cmd
 }
 
-// exchange is a question and the octets that came after it, masked.
-type exchange struct{ question, answer string }
-
-// transcript is one entry of the file, as in atcmd's and modem's test data.
-type transcript struct {
-	name    string
-	answers []exchange
+// examination is what the doctor found, and its JSON.
+type examination struct {
+	Daemon   string          `json:"daemon"` // running, not-running, or no-permission
+	Attached []attached      `json:"attached"`
+	Modems   []api.Modem     `json:"modems"`
+	Machine  []api.Diagnosis `json:"machine"`
 }
 
-func (a *app) runTranscript(ctx context.Context, port hw.Port, name string) error {
-	ctx, stop := untilSignal(ctx)
-	defer stop()
-	rwc, err := hw.Open(port)
-	var refused *hw.OpenError
-	if errors.As(err, &refused) && refused.Remedy != "" {
-		return hinted(err, "%s", refused.Remedy)
-	}
-	if err != nil {
-		return err
-	}
-	defer rwc.Close()
-	r := newRecorder(rwc)
-	t, err := r.ask(ctx, func(q string) { fmt.Fprintf(a.err, "simpost: %s\n", q) })
-	if err != nil {
-		return fmt.Errorf("%s: %w", port.Path, err)
-	}
-	raw, err := t.marshal()
-	if err != nil {
-		return err
-	}
-	if name == "-" {
-		_, err = a.out.Write(raw)
-		return err
-	}
-	if err := writeNew(name, func(f *os.File) error { _, err := f.Write(raw); return err }); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.err, "simpost: %s recorded; look it over before you give it away\n", plural(len(t.answers), "answer"))
-	return nil
+// attached is a USB device that is a modem, or has a port behind which one may be.
+type attached struct {
+	Place  string `json:"place"`
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Serial string `json:"serial,omitempty"`
+	Modem  bool   `json:"modem"`
+	Port   string `json:"port,omitempty"`
+	Sure   bool   `json:"sure"` // nothing needs to be tried
+	Why    string `json:"why"`
+	Others []port `json:"other_ports,omitempty"`
 }
 
-// recorder reads a port in a goroutine of its own, which ends when the port is
-// closed.
-type recorder struct {
-	port   io.ReadWriter
-	chunks chan []byte
+type port struct {
+	Path string `json:"path"`
+	Role string `json:"role,omitempty"`
 }
 
-func newRecorder(port io.ReadWriter) *recorder {
-	r := &recorder{port: port, chunks: make(chan []byte, 64)}
-	go func() {
-		defer close(r.chunks)
-		for {
-			buf := make([]byte, 4096)
-			n, err := port.Read(buf)
-			if n > 0 {
-				r.chunks <- buf[:n]
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return r
-}
-
-// ask puts all questions. A modem that answers none of the first is none.
-func (r *recorder) ask(ctx context.Context, progress func(string)) (transcript, error) {
-	var t transcript
-	// ESC leaves a prompt that another program left open.
-	if _, err := io.WriteString(r.port, "\x1b\r"); err != nil {
-		return t, err
-	}
-	if _, err := r.collect(ctx, time.Second, func([]byte) bool { return false }); err != nil {
-		return t, err
-	}
-	for i, q := range questions {
-		progress(q.at)
-		raw, err := r.exchange(ctx, q)
-		if err != nil {
-			return t, err
-		}
-		if i == 0 && len(raw) == 0 {
-			return t, hintedSilence()
-		}
-		t.answers = append(t.answers, exchange{q.at, mask(q.at, string(raw))})
-		if q.at == "AT+CGMI" || q.at == "AT+CGMM" {
-			t.name = strings.TrimSpace(t.name + " " + firstLine(string(raw)))
-		}
-	}
-	return t, nil
-}
-
-func hintedSilence() error {
-	return hinted(errors.New("the port does not answer AT"), "it may be another port of the same stick: try the others, /dev/ttyUSB0 to 4")
-}
-
-func (r *recorder) exchange(ctx context.Context, q question) ([]byte, error) {
-	if _, err := io.WriteString(r.port, q.at+"\r"); err != nil {
-		return nil, err
-	}
-	return r.collect(ctx, q.wait, final.Match)
-}
-
-// final is a line that ends an answer (V.250 5.7.1, TS 27.005 3.2.5, TS 27.007 9.1).
-var final = regexp.MustCompile(`(?m)^(OK|ERROR|\+CM[ES] ERROR:[^\r\n]*|COMMAND NOT SUPPORT|NO CARRIER)\r*$\n?`)
-
-// collect reads until done says so and the line has been quiet for a moment, or
-// the time is up: a late answer must not become the next one's.
-func (r *recorder) collect(ctx context.Context, wait time.Duration, done func([]byte) bool) ([]byte, error) {
-	var all []byte
-	limit := time.NewTimer(wait)
-	defer limit.Stop()
-	var quiet <-chan time.Time
-	for len(all) < recordMax {
-		select {
-		case chunk, open := <-r.chunks:
-			if !open {
-				return all, errors.New("the device is gone")
-			}
-			all = append(all, chunk...)
-			if done(all) {
-				quiet = time.After(recordQuiet)
-			}
-		case <-quiet:
-			return all, nil
-		case <-limit.C:
-			return all, nil
-		case <-ctx.Done():
-			return all, ctx.Err()
-		}
-	}
-	return all, nil
-}
-
-// marshal keeps the order of the questions, which encoding/json's maps do not.
-func (t transcript) marshal() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	put := func(v any) {
-		_ = enc.Encode(v) // strings can be encoded
-		b.Truncate(b.Len() - 1)
-	}
-	b.WriteString(`[{"source_repo":"simpost doctor --transcript","name":`)
-	put(t.name)
-	b.WriteString(`,"answers":{`)
-	for i, e := range t.answers {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		put(e.question)
-		b.WriteByte(':')
-		put(strings.ToValidUTF8(e.answer, "\uFFFD"))
-	}
-	b.WriteString(`}}]`)
-	var out bytes.Buffer
-	if err := json.Indent(&out, b.Bytes(), "", " "); err != nil {
-		return nil, err
-	}
-	out.WriteByte('\n')
-	return out.Bytes(), nil
-}
-
-func firstLine(s string) string {
-	for _, line := range strings.FieldsFunc(s, func(r rune) bool { return r == '\r' || r == '\n' }) {
-		if line != "OK" && !strings.HasPrefix(line, "AT") {
-			return line
-		}
-	}
-	return ""
-}
-
-var (
-	longDigits = regexp.MustCompile(`[0-9]{14,}F?`)
-	longHex    = regexp.MustCompile(`[0-9A-Fa-f]{7,}`)
-	// A name in a message list, a USSD text, the cell in a registration.
-	quoted = regexp.MustCompile(`(?m)^\+(?:CMGL|CMGR|CMT|CUSD|CREG|CGREG|CEREG): .*$`)
-	inside = regexp.MustCompile(`"[^"\r\n]*"`)
+// What doctor calls the daemon's state.
+const (
+	daemonRuns    = "running"
+	daemonNot     = "not-running"
+	daemonRefuses = "no-permission"
 )
 
-// keepsWords are the answers that tell what the modem is; only numbers as long as
-// an IMEI are taken out of them.
-var keepsWords = map[string]bool{"ATI": true, "AT+CGMI": true, "AT+CGMM": true, "AT+CGMR": true, "AT+CLAC": true}
-
-// mask replaces what tells who and where somebody is, and keeps its length: long
-// numbers, PDUs, and whatever is quoted in lines that carry names, texts or cells.
-func mask(question, answer string) string {
-	if keepsWords[question] {
-		return longDigits.ReplaceAllStringFunc(answer, ones)
+func (a *app) runDoctor(ctx context.Context, report string) error {
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	x, cfg, err := a.examine(ctx)
+	if err != nil {
+		return err
 	}
-	answer = quoted.ReplaceAllStringFunc(answer, func(line string) string {
-		return inside.ReplaceAllStringFunc(line, func(s string) string { return `"` + ones(s[2:]) + `"` })
-	})
-	return longHex.ReplaceAllStringFunc(answer, ones)
+	if report != "" {
+		if err := a.writeReport(ctx, report, x, cfg); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		err = a.printJSON(x)
+	} else {
+		err = a.printExamination(x)
+	}
+	if err == nil && !x.well() {
+		err = &exitError{status: exitFailed}
+	}
+	return err
 }
 
-func ones(s string) string { return strings.Repeat("1", len(s)) }
+func (a *app) examiner() *daemon.Examiner { return &daemon.Examiner{Hands: hw.Hands{Root: a.sysroot}} }
+
+// examine asks the daemon, or looks itself where none runs.
+func (a *app) examine(ctx context.Context) (examination, configs.Config, error) {
+	x := examination{Daemon: daemonRuns, Attached: attachedModems(a.sysroot), Modems: []api.Modem{}, Machine: []api.Diagnosis{}}
+	cfg, cfgErr := a.loadConfig()
+	c, err := a.client()
+	if err != nil {
+		return x, cfg, err
+	}
+	x.Modems, err = c.Modems(ctx)
+	var refused *api.Error
+	switch {
+	case err == nil:
+		x.separate()
+		return x, cfg, nil
+	case ctx.Err() != nil || !errors.As(err, &refused):
+		return x, cfg, err
+	case refused.Code == api.CodeNoPermission:
+		x.Daemon, x.Modems = daemonRefuses, []api.Modem{}
+		x.Machine = append(a.examiner().Machine(), api.Diagnosis{Code: api.CondNoPermission, Sentence: "the daemon runs, and does not let you ask it", Remedy: refused.Hint})
+		return x, cfg, nil
+	case refused.Code != api.CodeDaemonNotRunning:
+		return x, cfg, err
+	}
+	x.Daemon = daemonNot
+	if cfgErr != nil && a.config != "" {
+		return x, cfg, cfgErr
+	}
+	x.look(ctx, a, cfg, cfgErr)
+	return x, cfg, nil
+}
+
+// look examines the configured modems, or, where there is no configuration, the
+// attached ones whose AT port is sure.
+func (x *examination) look(ctx context.Context, a *app, cfg configs.Config, cfgErr error) {
+	e := a.examiner()
+	modems := cfg.Modems
+	if cfgErr != nil {
+		modems = nil
+		for _, d := range x.Attached {
+			if d.Modem && d.Sure {
+				modems = append(modems, configs.Modem{Name: d.Place, Device: d.Port})
+			}
+		}
+	}
+	x.Modems = e.Modems(ctx, modems, func(m configs.Modem) { fmt.Fprintf(a.err, "simpost: asking %s on %s\n", m.Name, m.Device) })
+	x.separate()
+	if len(modems) == 0 {
+		x.Machine = e.Machine()
+	}
+}
+
+// separate takes what is wrong with the machine from the modems, which all have it.
+func (x *examination) separate() {
+	seen := map[api.Diagnosis]bool{}
+	for i, m := range x.Modems {
+		own := []api.Diagnosis{}
+		for _, d := range m.Diagnosis {
+			if !d.OfMachine() {
+				own = append(own, d)
+			} else if !seen[d] {
+				seen[d] = true
+				x.Machine = append(x.Machine, d)
+			}
+		}
+		x.Modems[i].Diagnosis = own
+	}
+}
+
+// well says that there is a modem, and that nothing is wrong.
+func (x examination) well() bool {
+	wrong := len(x.Machine)
+	for _, m := range x.Modems {
+		wrong += len(m.Diagnosis)
+	}
+	return wrong == 0 && len(x.Modems) > 0
+}
+
+// attachedModems is what hangs on the USB; nothing where that can't be read.
+func attachedModems(root string) []attached {
+	devices, _ := hw.Attached(filepath.Join(cmp.Or(root, "/"), hw.DefaultSysfs))
+	all := []attached{}
+	for _, d := range devices {
+		choice := d.Choose()
+		one := attached{Place: d.Place, ID: d.Vendor + ":" + d.Product, Name: strings.TrimSpace(d.Maker + " " + d.Model),
+			Serial: d.Serial, Modem: d.IsModem(), Port: choice.TTY.Path, Sure: choice.Sure, Why: choice.Why}
+		for _, t := range d.TTYs {
+			if t.Path != one.Port {
+				one.Others = append(one.Others, port{t.Path, t.Role})
+			}
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (a *app) printExamination(x examination) error {
+	fmt.Fprintf(a.out, "The daemon %s.\n\n", map[string]string{daemonRuns: "runs and was asked",
+		daemonNot: "does not run: this is a look without it", daemonRefuses: "runs, but you may not ask it"}[x.Daemon])
+	fmt.Fprintln(a.out, "Attached by USB:")
+	for _, d := range x.Attached {
+		a.printAttached(d)
+	}
+	if len(x.Attached) == 0 {
+		fmt.Fprintln(a.out, "  no modem, and no serial adapter")
+	}
+	if len(x.Modems) > 0 {
+		fmt.Fprintln(a.out, "\nModems:")
+	}
+	for _, m := range x.Modems {
+		fmt.Fprintf(a.out, "  %s on %s: %s\n", clean(m.Name), clean(m.Device), conditionLine(m))
+		a.printDiagnoses(m.Diagnosis, "    ")
+	}
+	if len(x.Machine) > 0 {
+		fmt.Fprintln(a.out, "\nThis machine:")
+		a.printDiagnoses(x.Machine, "  ")
+	}
+	_, err := fmt.Fprintf(a.out, "\n%s\n", x.sum())
+	return err
+}
+
+// conditionLine is how a modem is, with what it is if that is known.
+func conditionLine(m api.Modem) string {
+	who := clean(strings.TrimSpace(m.Manufacturer + " " + m.Model))
+	network := clean(strings.TrimSpace(m.Operator + " " + decibels(m.Signal)))
+	all := []string{string(m.Condition.Code)}
+	for _, s := range []string{who, network} {
+		if s != "" {
+			all = append(all, s)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func (a *app) printAttached(d attached) {
+	fmt.Fprintf(a.out, "  %s  %s (%s)\n", clean(d.Place), cmp.Or(clean(d.Name), "unnamed"), clean(d.ID))
+	if d.Port == "" {
+		fmt.Fprintf(a.out, "      no AT port: %s\n", clean(d.Why))
+		return
+	}
+	likely := map[bool]string{false: "likely "}[d.Sure]
+	fmt.Fprintf(a.out, "      %sAT port %s: %s\n", likely, clean(d.Port), clean(d.Why))
+	var others []string
+	for _, p := range d.Others {
+		others = append(others, clean(strings.TrimSpace(p.Path+" "+p.Role)))
+	}
+	if len(others) > 0 {
+		fmt.Fprintf(a.out, "      other ports: %s\n", strings.Join(others, ", "))
+	}
+}
+
+// printDiagnoses says what is wrong, and below it what to do.
+func (a *app) printDiagnoses(all []api.Diagnosis, indent string) {
+	for _, d := range all {
+		line := d.Sentence
+		if d.Detail != "" {
+			line += " (" + d.Detail + ")"
+		}
+		fmt.Fprintf(a.out, "%s! %s [%s]\n", indent, clean(line), d.Code)
+		if d.Remedy != "" {
+			fmt.Fprintf(a.out, "%s  what to do: %s\n", indent, clean(d.Remedy))
+		}
+	}
+}
+
+func (x examination) sum() string {
+	wrong := len(x.Machine)
+	for _, m := range x.Modems {
+		wrong += len(m.Diagnosis)
+	}
+	var all []string
+	if len(x.Modems) == 0 && x.Daemon != daemonRefuses {
+		all = append(all, "No modem was found or configured: plug one in, and run this again.")
+	}
+	if wrong > 0 {
+		all = append(all, plural(wrong, "thing")+" to look at; docs/troubleshooting.md says more.")
+	}
+	return cmp.Or(strings.Join(all, "\n"), "Nothing is wrong.")
+}

@@ -51,16 +51,19 @@ var imports = map[string][]string{
 // verbs are the files of cmd/simpost that need more than daemon/api, which each
 // of them may use: those that wire the daemon, and those that need none.
 var verbs = map[string][]string{
-	"app.go":             {"configs"},
-	"config.go":          {"configs"},
-	"demo.go":            {"modem/emulator"},
-	"demo_record.go":     {"modem/emulator"},
-	"doctor.go":          {"hw"},
-	"emulate.go":         {"hw", "modem/emulator"},
-	"emulate_control.go": {"modem/emulator"},
-	"pdu_decode.go":      {"pdu"},
-	"pdu_encode.go":      {"pdu"},
-	"serve.go":           {"daemon"},
+	"app.go":               {"configs"},
+	"config.go":            {"configs"},
+	"demo.go":              {"modem/emulator"},
+	"demo_record.go":       {"modem/emulator"},
+	"doctor.go":            {"configs", "daemon", "hw"},
+	"doctor_report.go":     {"configs"},
+	"doctor_restart.go":    {"hw"},
+	"doctor_transcript.go": {"hw"},
+	"emulate.go":           {"hw", "modem/emulator"},
+	"emulate_control.go":   {"modem/emulator"},
+	"pdu_decode.go":        {"pdu"},
+	"pdu_encode.go":        {"pdu"},
+	"serve.go":             {"daemon"},
 }
 
 // fences are the libraries that one room keeps from all others, by the

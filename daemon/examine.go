@@ -1,0 +1,132 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"simpost/configs"
+	"simpost/daemon/api"
+	"simpost/hw"
+	"simpost/modem"
+)
+
+// Examiner looks at modems itself, for when no daemon does: it opens each port,
+// asks what a session would ask, and closes it. It sends nothing, deletes nothing
+// and enters no PIN. The zero value is ready.
+type Examiner struct {
+	Open  func(hw.Port) (io.ReadWriteCloser, error) // nil is hw.Open
+	Hands hw.Hands                                  // their Root is for tests
+}
+
+// examineLimits keep a person from waiting long for a port that says nothing.
+var examineLimits = modem.Limits{Command: 5 * time.Second, Boot: 20 * time.Second}
+
+// examineLimit is for one modem in all.
+const examineLimit = time.Minute
+
+// Modems examines the modems of a configuration, one after the other, and says
+// what is wrong with each; before tells which one is next.
+func (e *Examiner) Modems(ctx context.Context, modems []configs.Modem, before func(configs.Modem)) []api.Modem {
+	b := newBoard(modems, time.Now())
+	for _, mc := range modems {
+		before(mc)
+		one, cancel := context.WithTimeout(ctx, examineLimit)
+		code, err := e.examine(one, b, mc)
+		cancel()
+		remedy := remedyOf(err)
+		if code == api.CondPINRequired && mc.PINFile != "" {
+			remedy = "nothing: the daemon enters the PIN of pin_file; a mere look enters none"
+		}
+		b.become(mc.Name, code, remedy, time.Now())
+		b.because(mc.Name, err)
+		if err != nil {
+			b.fault(mc.Name, api.Reason{Code: string(code), Message: err.Error()})
+		}
+	}
+	return e.diagnosed(b)
+}
+
+// examine opens a modem and returns the condition that it would be in.
+func (e *Examiner) examine(ctx context.Context, b *board, mc configs.Modem) (api.ConditionCode, error) {
+	open := e.Open
+	if open == nil {
+		open = hw.Open
+	}
+	port, err := open(hw.Port{Path: mc.Device, Baud: mc.Baud})
+	if err != nil {
+		return conditionOf(err), err
+	}
+	m, err := modem.Open(ctx, port, modem.Config{Name: mc.Name, Profile: mc.Profile, Limits: examineLimits})
+	if err != nil {
+		return conditionOf(err), err
+	}
+	defer m.Close()
+	b.identify(mc.Name, m.Identity(), m.Settings())
+	st, err := m.Status(ctx)
+	if err != nil {
+		return conditionOf(err), err
+	}
+	b.status(mc.Name, time.Now(), st)
+	counts, err := m.Counts(ctx)
+	if err != nil {
+		return conditionOf(err), err
+	}
+	b.answered(mc.Name, time.Now(), counts)
+	var nearly []string
+	for _, c := range counts {
+		if nearlyFull(false, c.Used, c.Total) {
+			nearly = append(nearly, fmt.Sprintf("%s %d of %d", c.Memory, c.Used, c.Total))
+		}
+	}
+	b.fills(mc.Name, nearly)
+	return seenCondition(st, m.Settings().SMSC, counts), nil
+}
+
+// seenCondition is what a first look says: the session has its own reasons besides.
+func seenCondition(st modem.Status, smsc string, counts []modem.MemoryCount) api.ConditionCode {
+	for _, c := range counts {
+		if c.Total > 0 && c.Used >= c.Total {
+			return api.CondMemoryFull
+		}
+	}
+	if st.CanSend && smsc == "" {
+		return api.CondNoSMSC
+	}
+	return registrationCondition(st)
+}
+
+func (e *Examiner) diagnosed(b *board) []api.Modem {
+	modems, machine := b.list(), e.machine()
+	for i, f := range b.facts() {
+		f.supply, f.attached, f.trusted = machine.supply, machine.attached, machine.trusted
+		modems[i].Diagnosis = diagnose(f)
+	}
+	return modems
+}
+
+// machine are the facts that no modem is needed for.
+func (e *Examiner) machine() facts {
+	clock := systemClock()
+	clock.kept = func() bool { return hasRTC(e.Hands.Root) }
+	clock.start(time.Time{})
+	f := facts{attached: attachedTo(&e.Hands), trusted: clock.trusted()}
+	f.supply, _ = e.Hands.ReadSupply()
+	return f
+}
+
+// Machine says what is wrong with the machine alone, and what hangs on it that is
+// a modem and can't be used.
+func (e *Examiner) Machine() []api.Diagnosis {
+	f := e.machine()
+	return append(ofUSB(f), ofMachine(f)...)
+}
+
+// attachedTo is what hangs on the USB; nothing where that can't be read.
+func attachedTo(h *hw.Hands) []hw.Device {
+	all, _ := hw.Attached(filepath.Join(cmp.Or(h.Root, "/"), "sys"))
+	return all
+}
