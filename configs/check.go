@@ -14,8 +14,10 @@ var (
 	namePattern    = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 	profilePattern = regexp.MustCompile(`^[a-z0-9-]{0,32}$`)
 	smscPattern    = regexp.MustCompile(`^(\+?[0-9]{1,20})?$`)
-	groupPattern   = regexp.MustCompile(`^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})?$`)
-	countryPattern = regexp.MustCompile(`^(\*|\+[1-9][0-9]{0,6})$`)
+	// MCC and MNC (TS 27.007 7.3)
+	operatorPattern = regexp.MustCompile(`^(auto|[0-9]{5,6})?$`)
+	groupPattern    = regexp.MustCompile(`^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})?$`)
+	countryPattern  = regexp.MustCompile(`^(\*|\+[1-9][0-9]{0,6})$`)
 	// A service code may hold * and #; a final * stands for what may follow.
 	allowPattern  = regexp.MustCompile(`^(\+?[0-9]{1,20}\*?|[0-9*#]{1,19}[0-9#])$`)
 	ussdPattern   = regexp.MustCompile(`^[*#][0-9*#]{1,180}#$`)
@@ -158,6 +160,8 @@ func (k *checks) modems(modems []Modem) {
 		k.that(at("profile"), profilePattern.MatchString(m.Profile), "%q: write small letters, digits and dashes", m.Profile)
 		k.that(at("smsc"), smscPattern.MatchString(m.SMSC), "%q: write up to 20 digits, with + before an international number", m.SMSC)
 		k.oneOf(at("smss"), m.SMSS, "", "none", "before-radio")
+		k.that(at("operator"), operatorPattern.MatchString(m.Operator), `%q: write "auto", or the country and network code of the operator, such as "24201"`, m.Operator)
+		k.that(at("pin_keep"), m.PINKeep >= 0 && m.PINKeep <= 2, "%d: write 1 or 2, or 0 for 2", m.PINKeep)
 		k.balance(m, at)
 		k.keepalive(m, at)
 		if m.PINFile != "" {

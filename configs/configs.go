@@ -116,9 +116,13 @@ type Modem struct {
 	Profile string `mapstructure:"profile"`  // a dialect's name; empty: by the modem's own answers
 	PINFile string `mapstructure:"pin_file"` // a file that holds the SIM's PIN and nothing else
 	SMSC    string `mapstructure:"smsc"`     // overrides the SIM's service centre number
-	SMSS    string `mapstructure:"smss"`     // none or before-radio; empty: by the dialect (docs/trust.md)
-	KeepsMR bool   `mapstructure:"keeps_mr"` // the modem sends the message reference that it is given
-	HangUp  bool   `mapstructure:"hang_up"`  // on incoming calls, once it is known who calls
+	// MCC and MNC of the network to be in, or auto; empty leaves what the modem remembers.
+	Operator string `mapstructure:"operator"`
+	HomeOnly bool   `mapstructure:"home_only"` // nothing is sent while the SIM is registered abroad
+	PINKeep  int    `mapstructure:"pin_keep"`  // tries of the PIN that stay for a person: 1 or 2; 0 is 2
+	SMSS     string `mapstructure:"smss"`      // none or before-radio; empty: by the dialect (docs/trust.md)
+	KeepsMR  bool   `mapstructure:"keeps_mr"`  // the modem sends the message reference that it is given
+	HangUp   bool   `mapstructure:"hang_up"`   // on incoming calls, once it is known who calls
 
 	BalanceCode    string        `mapstructure:"balance_code"`    // USSD code and replies that show the balance; empty: it is not asked for
 	BalanceEvery   time.Duration `mapstructure:"balance_every"`   // 0 is DefaultBalanceEvery

@@ -76,7 +76,7 @@ func (b *board) become(name string, code api.ConditionCode, remedy string, now t
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m, last := b.modems[name], b.last[name]
-	m.CanSend = code == api.CondReady || code == api.CondRoaming
+	m.CanSend = code == api.CondReady || code == api.CondRoaming || code == api.CondCantReceive
 	if code == last.Code {
 		m.Condition = last
 		return last, false
@@ -111,7 +111,10 @@ func (b *board) answered(name string, now time.Time, counts []modem.MemoryCount)
 func (b *board) status(name string, now time.Time, st modem.Status) {
 	b.update(name, func(m *api.Modem) {
 		m.LastAnswer = &now
-		m.Registration, m.Operator, m.Signal = st.State, st.Operator, nil
+		m.Registration, m.Operator, m.OperatorChoice, m.Signal = st.State, st.Operator, "", nil
+		if st.Operator != "" {
+			m.OperatorChoice = api.OperatorChoice(st.Manual)
+		}
 		if st.Signal != 0 {
 			m.Signal = &st.Signal
 		}
@@ -120,7 +123,7 @@ func (b *board) status(name string, now time.Time, st modem.Status) {
 
 // offline takes back what a modem said of its network: nobody knows that now.
 func (b *board) offline(name string) {
-	b.update(name, func(m *api.Modem) { m.Registration, m.Operator, m.Signal = "", "", nil })
+	b.update(name, func(m *api.Modem) { m.Registration, m.Operator, m.OperatorChoice, m.Signal = "", "", "", nil })
 }
 
 // because keeps why a modem is in its condition, nil for one that works.

@@ -69,6 +69,8 @@ var conditionCases = []conditionCase{
 		})
 	}},
 	{want: api.CondRoaming, after: registration(5)},
+	{want: api.CondHomeOnly, before: func(w *world, _ *emulator.Modem) { w.cfg.Modems[0].HomeOnly = true }, after: registration(5)},
+	{want: api.CondCantReceive, modem: emulator.Config{Profile: "nokia"}},
 	{want: api.CondNotSearching, after: registration(0)},
 	{want: api.CondSearching, after: registration(2)},
 	{want: api.CondDenied, after: registration(3)},

@@ -69,21 +69,13 @@ func (ds *desks) request(ctx context.Context, name string, do func(context.Conte
 // that do did not run to its end; it may still, so what it writes is to be read
 // after nil only.
 func (ds *desks) inSession(ctx context.Context, name string, do func(context.Context, *session) error) error {
-	ds.mu.Lock()
-	k, ok := ds.open[name]
-	ds.mu.Unlock()
-	if !ok {
-		return api.Errorf(api.CodeNotReady, "the modem %s does not answer now", name)
+	k, err := ds.find(name)
+	if err != nil {
+		return err
 	}
 	a := ask{ctx: ctx, do: do, done: make(chan struct{})}
-	select {
-	case k.asks <- a:
-	default:
-		return api.Errorf(api.CodeUnavailable, "%d requests wait for the modem %s already", deskLimit, name)
-	}
-	select {
-	case k.bell <- struct{}{}:
-	default:
+	if err := k.put(name, a); err != nil {
+		return err
 	}
 	select {
 	case <-a.done:
@@ -98,6 +90,31 @@ func (ds *desks) inSession(ctx context.Context, name string, do func(context.Con
 	default:
 		return api.Errorf(api.CodeNotReady, "the modem %s stopped working before it was asked", name)
 	}
+}
+
+// find is the desk of a modem's session.
+func (ds *desks) find(name string) (desk, error) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	k, ok := ds.open[name]
+	if !ok {
+		return desk{}, api.Errorf(api.CodeNotReady, "the modem %s does not answer now", name)
+	}
+	return k, nil
+}
+
+// put lays a request on the desk, if there is room.
+func (k desk) put(name string, a ask) error {
+	select {
+	case k.asks <- a:
+	default:
+		return api.Errorf(api.CodeUnavailable, "%d requests wait for the modem %s already", deskLimit, name)
+	}
+	select {
+	case k.bell <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 // serve runs the requests that wait.

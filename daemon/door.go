@@ -47,23 +47,28 @@ type roleRow struct {
 // rights is the role that each operation takes. Who has any role at all may read
 // the document.
 var rights = map[string]role{
-	"POST /v1/messages":              roleSend,
-	"DELETE /v1/messages/{id}":       roleSend,
-	"POST /v1/messages/{id}/resolve": roleSend,
-	"POST /v1/segment":               roleSend,
-	"GET /v1/messages":               roleReadStatus,
-	"GET /v1/messages/{id}":          roleReadStatus,
-	"GET /v1/events":                 roleReadStatus,
-	"GET /v1/modems":                 roleReadStatus,
-	"GET /v1/modems/{name}":          roleReadStatus,
-	"GET /v1/status":                 roleReadStatus,
-	"GET /healthz":                   roleReadStatus,
-	"GET /readyz":                    roleReadStatus,
-	"POST /v1/backup":                roleAdmin,
-	"POST /v1/modems/{name}/at":      roleAdmin,
-	"POST /v1/modems/{name}/ussd":    roleSend, // what the guard lists; all else takes admin
-	"GET /openapi.json":              0,
-	"GET /openapi.yaml":              0,
+	"POST /v1/messages":                roleSend,
+	"DELETE /v1/messages/{id}":         roleSend,
+	"POST /v1/messages/{id}/resolve":   roleSend,
+	"POST /v1/segment":                 roleSend,
+	"GET /v1/messages":                 roleReadStatus,
+	"GET /v1/messages/{id}":            roleReadStatus,
+	"GET /v1/events":                   roleReadStatus,
+	"GET /v1/modems":                   roleReadStatus,
+	"GET /v1/modems/{name}":            roleReadStatus,
+	"GET /v1/status":                   roleReadStatus,
+	"GET /healthz":                     roleReadStatus,
+	"GET /readyz":                      roleReadStatus,
+	"POST /v1/backup":                  roleAdmin,
+	"POST /v1/modems/{name}/at":        roleAdmin,
+	"GET /v1/modems/{name}/sim":        roleReadStatus,
+	"GET /v1/modems/{name}/phonebook":  roleReadContent,
+	"PUT /v1/modems/{name}/smsc":       roleAdmin,
+	"POST /v1/modems/{name}/operators": roleAdmin,
+	"PUT /v1/modems/{name}/operator":   roleAdmin,
+	"POST /v1/modems/{name}/ussd":      roleSend, // what the guard lists; all else takes admin
+	"GET /openapi.json":                0,
+	"GET /openapi.yaml":                0,
 }
 
 // door decides who may come in, and what they may do there.

@@ -74,6 +74,7 @@ type server struct {
 	specY   func() []byte // and as YAML
 	streams chan struct{}
 	backups chan struct{}
+	slows   slows
 }
 
 // newAPI makes the API. Its handlers start no goroutines.
@@ -119,6 +120,7 @@ func (s *server) routes() {
 	s.statusRoutes(h)
 	s.consoleRoutes(h)
 	s.ussdRoutes(h)
+	s.simRoutes(h)
 
 	s.spec = document(func() ([]byte, error) { return json.Marshal(h.OpenAPI()) })
 	s.specY = document(h.OpenAPI().YAML)

@@ -384,7 +384,7 @@ func (s *session) glance(ctx context.Context) error {
 func (s *session) seen(ctx context.Context, st modem.Status) error {
 	s.status = st
 	s.d.board.status(s.cfg.Name, s.d.now(), st)
-	able := st.CanSend && s.hasSMSC(ctx)
+	able := st.CanSend && !s.stranded() && s.hasSMSC(ctx)
 	switch {
 	case able && !s.sending:
 		s.d.queue.join(s.lane)
@@ -394,6 +394,11 @@ func (s *session) seen(ctx context.Context, st modem.Status) error {
 	s.sending = able
 	s.show()
 	return nil
+}
+
+// stranded says that the SIM card is abroad and may not send there.
+func (s *session) stranded() bool {
+	return s.cfg.HomeOnly && s.status.CanSend && s.status.Roaming
 }
 
 // hasSMSC says whether there is a service centre to send to; one that was missing
@@ -422,6 +427,8 @@ func (s *session) show() {
 	switch {
 	case s.d.full.Load():
 		code = api.CondDiskFull
+	case s.stranded():
+		code = api.CondHomeOnly
 	case s.status.CanSend && s.m.Settings().SMSC == "":
 		code = api.CondNoSMSC
 	case s.full:
@@ -430,6 +437,8 @@ func (s *session) show() {
 		code = api.CondUnreadable
 	case now.Before(s.paused):
 		code = s.pausedFor
+	case s.status.CanSend && len(s.m.Settings().Memories) == 0 && s.m.Settings().CNMI == "poll":
+		code = api.CondCantReceive
 	}
 	s.d.setCondition(s.cfg.Name, code, nil)
 }

@@ -141,7 +141,7 @@ const (
 )
 
 func (d *Daemon) modemConfig(mc configs.Modem) modem.Config {
-	c := modem.Config{Name: mc.Name, Profile: mc.Profile, SMSC: mc.SMSC}
+	c := modem.Config{Name: mc.Name, Profile: mc.Profile, SMSC: mc.SMSC, Network: mc.Operator}
 	c.Limits.Answer = d.cfg.Send.AnswerTimeout
 	c.Trace = func(dir byte, _ string) {
 		if dir == '>' {
@@ -153,6 +153,7 @@ func (d *Daemon) modemConfig(mc configs.Modem) modem.Config {
 	}
 	c.PIN = func() (string, error) { return readPIN(mc.PINFile) }
 	c.Guard = d.pinGuard(mc.PINFile)
+	c.Guard.Keep = mc.PINKeep
 	return c
 }
 

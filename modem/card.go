@@ -59,6 +59,9 @@ func (m *Modem) allCounts(ctx context.Context) []MemoryCount {
 		m.selectMemory(ctx, first)
 		m.counts(ctx) // so that the next poll does not take it for a reboot
 	}
+	slices.SortStableFunc(counts, func(a, b MemoryCount) int {
+		return slices.Index(m.set.Memories, a.Memory) - slices.Index(m.set.Memories, b.Memory)
+	})
 	return counts
 }
 

@@ -40,6 +40,9 @@ type emulateFlags struct {
 	listProfiles bool
 }
 
+// exampleBook is the phonebook of every emulated card.
+var exampleBook = []emulator.Contact{{Number: "+4790000100", Name: "Front desk"}, {Number: "110", Name: "Fire; police"}}
+
 func (a *app) emulate() *cobra.Command {
 	var f emulateFlags
 	cmd := &cobra.Command{
@@ -152,7 +155,7 @@ func (a *app) printFaults() error {
 func (a *app) newModems(n *emulator.Network, f emulateFlags) ([]*emulator.Modem, error) {
 	var modems []*emulator.Modem
 	for i := range f.modems {
-		c := emulator.Config{Profile: f.profiles[i%len(f.profiles)], PIN: f.pin, LineSpeed: f.baud, Latency: f.latency, Seed: f.seed}
+		c := emulator.Config{Profile: f.profiles[i%len(f.profiles)], PIN: f.pin, Book: exampleBook, LineSpeed: f.baud, Latency: f.latency, Seed: f.seed}
 		if f.trace {
 			c.Trace = a.traceLine
 		}

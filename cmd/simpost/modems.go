@@ -87,6 +87,7 @@ func (a *app) printModem(m api.Modem) error {
 		"  number", clean(m.Number),
 		"  service centre", clean(m.SMSC),
 		"  network", clean(strings.TrimSpace(m.Operator+" "+m.Registration)),
+		"  operator choice", m.OperatorChoice,
 		"  signal", decibels(m.Signal),
 		"  new messages", clean(m.Indications),
 		"  memories", memories(m.Memories),

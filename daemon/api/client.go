@@ -182,6 +182,44 @@ func (c *Client) AT(ctx context.Context, modem, command string) (ATAnswer, error
 	return a, err
 }
 
+// SIM asks a modem's SIM card how it is.
+func (c *Client) SIM(ctx context.Context, modem string) (SIM, error) {
+	return get[SIM](ctx, c, "/v1/modems/"+url.PathEscape(modem)+"/sim")
+}
+
+// Phonebook reads the phonebooks of a modem and its SIM card.
+func (c *Client) Phonebook(ctx context.Context, modem string) (Phonebook, error) {
+	return get[Phonebook](ctx, c, "/v1/modems/"+url.PathEscape(modem)+"/phonebook")
+}
+
+// SetSMSC writes the service centre's number to the SIM card.
+func (c *Client) SetSMSC(ctx context.Context, modem, number string) error {
+	var a SMSCRequest
+	return c.ask(ctx, http.MethodPut, "/v1/modems/"+url.PathEscape(modem)+"/smsc", SMSCRequest{SMSC: number}, &a)
+}
+
+// Operators has a modem look for networks; it takes up to three minutes.
+func (c *Client) Operators(ctx context.Context, modem string) ([]Operator, error) {
+	return c.slowly(ctx, http.MethodPost, "/v1/modems/"+url.PathEscape(modem)+"/operators", nil)
+}
+
+// SetOperator binds a modem to an operator by its country and network code, or
+// gives the choice back ("auto"); it takes up to six minutes.
+func (c *Client) SetOperator(ctx context.Context, modem, operator string) error {
+	_, err := c.slowly(ctx, http.MethodPut, "/v1/modems/"+url.PathEscape(modem)+"/operator", OperatorRequest{Operator: operator})
+	return err
+}
+
+// slowly asks until the work is done.
+func (c *Client) slowly(ctx context.Context, method, path string, body any) ([]Operator, error) {
+	for {
+		var a Operators
+		if err := c.ask(ctx, method, path, body, &a); err != nil || a.State != SlowWorking {
+			return a.Operators, err
+		}
+	}
+}
+
 // USSD dials a code, replies in its menu, or ends it; it returns when the network
 // has answered.
 func (c *Client) USSD(ctx context.Context, modem string, r USSDRequest) (USSDAnswer, error) {
@@ -225,11 +263,19 @@ func get[T any](ctx context.Context, c *Client, path string) (T, error) {
 }
 
 func (c *Client) post(ctx context.Context, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return fmt.Errorf("encode the request: %w", err)
+	return c.ask(ctx, http.MethodPost, path, in, out)
+}
+
+// ask puts a question with a body; in nil is none.
+func (c *Client) ask(ctx context.Context, method, path string, in, out any) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return fmt.Errorf("encode the request: %w", err)
+		}
 	}
-	_, err = c.call(ctx, question{method: http.MethodPost, path: path, body: body, answer: out})
+	_, err := c.call(ctx, question{method: method, path: path, body: body, answer: out})
 	return err
 }
 

@@ -22,12 +22,13 @@ type Modem struct {
 	Revision     string `json:"revision,omitempty"`
 	SMSC         string `json:"smsc,omitempty"`
 
-	Registration string   `json:"registration,omitempty" doc:"home, roaming, searching, denied, ..."`
-	Operator     string   `json:"operator,omitempty"`
-	Signal       *int     `json:"signal,omitempty" doc:"dBm"`
-	Home         []string `json:"home,omitempty" doc:"calling codes of the SIM's country"`
-	Indications  string   `json:"indications,omitempty" doc:"the CNMI setting that took, or poll"`
-	Memories     []Memory `json:"memories" nullable:"false"`
+	Registration   string   `json:"registration,omitempty" doc:"home, roaming, searching, denied, ..."`
+	Operator       string   `json:"operator,omitempty"`
+	OperatorChoice string   `json:"operator_choice,omitempty" enum:"automatic,manual"`
+	Signal         *int     `json:"signal,omitempty" doc:"dBm"`
+	Home           []string `json:"home,omitempty" doc:"calling codes of the SIM's country"`
+	Indications    string   `json:"indications,omitempty" doc:"the CNMI setting that took, or poll"`
+	Memories       []Memory `json:"memories" nullable:"false"`
 
 	Balance *Balance `json:"balance,omitempty" doc:"of the SIM card, where the configuration says how to see it"`
 

@@ -126,5 +126,6 @@ var catalogue = []FaultInfo{
 	{Name: "life.network-lost", Family: 10, Sentence: "The network is lost (2), for as long as delay says or until the faults are cleared", times: 1},
 	{Name: "life.sim-swapped", Family: 10, Sentence: "Another card is in the modem", times: 1},
 	{Name: "life.text-mode", Family: 10, Sentence: "The modem starts in text mode"},
+	{Name: "life.slow-look", Family: 10, Sentence: "AT+COPS=? takes 150 s (delay)"},
 	{Name: "life.smsc-cleared", Family: 10, Sentence: "AT+CSMP clears the service centre's number"},
 }

@@ -63,11 +63,15 @@ func (m *Modem) regURCs() {
 	}
 }
 
-// scanTime is how long a search for networks takes on a modem that is not infinitely fast.
+// scanTime is the longest that a search for networks takes.
 const scanTime = 2 * time.Second
 
 func testCOPS(x *exec) final {
-	if x.m.cfg.Latency > 0 && !x.sleep(scanTime) {
+	scan := min(x.m.cfg.Latency, scanTime)
+	if f := x.m.hit("life.slow-look"); f != nil {
+		scan = f.delay(150 * time.Second)
+	}
+	if !x.sleep(scan) {
 		return silence
 	}
 	home := x.m.n.home()

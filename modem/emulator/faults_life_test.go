@@ -112,6 +112,12 @@ var lifeFaultTests = map[string]func(r *rig, name string){
 		r.ok("ATE0")
 		r.want("AT+CMGF?", "\r\n+CMGF: 1\r\n"+okay)
 	},
+	"life.slow-look": func(r *rig, name string) {
+		r.fault(name, FaultConfig{})
+		r.is(r.say("AT+COPS=?"), "")
+		r.pass(150 * time.Second)
+		r.has(r.settle(), "+COPS: (2,")
+	},
 	"life.smsc-cleared": func(r *rig, name string) {
 		r.has(r.say("AT+CSCA?"), `+CSCA: "+47`)
 		r.fault(name, FaultConfig{})
