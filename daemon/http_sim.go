@@ -88,10 +88,10 @@ func refusedBy(name string, err error) error {
 
 // known says that there is such a modem.
 func (s *server) known(name string) error {
-	if slices.Contains(s.ModemNames, name) {
+	if slices.Contains(s.ModemNames(), name) {
 		return nil
 	}
-	e := unknownModem(name, s.ModemNames)
+	e := unknownModem(name, s.ModemNames())
 	e.Code = api.CodeNotFound
 	return e
 }
