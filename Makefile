@@ -9,6 +9,8 @@
 #   make bench      measure everything once, in three minutes; nothing passes or fails
 #   make bench-peers  beside smstools, gammu-smsd and Kannel, installed if missing, into docs/benchmarks.md
 #   make fuzz       each fuzz target for FUZZTIME (1m)
+#   make deb        the Debian package of this machine's architecture, or of ARCH=, into dist/
+#   make debs       those of amd64, arm64 and armhf
 #   make install    binary, user, group, unit, udev rules and configuration (as root)
 #   make uninstall  takes them away again, but keeps configuration and messages
 
@@ -26,7 +28,7 @@ UNITDIR    = $(DESTDIR)/etc/systemd/system
 RULESDIR   = $(DESTDIR)/etc/udev/rules.d
 BINDIR     = $(DESTDIR)$(PREFIX)/bin
 
-.PHONY: all build demo test lint bench bench-peers fuzz install uninstall clean tools go-tests
+.PHONY: all build demo test lint bench bench-peers fuzz deb debs install uninstall clean tools go-tests
 
 all: build
 
@@ -88,6 +90,33 @@ fuzz: tools
 		done; \
 	done; \
 	[ $$found = 1 ] || { echo "simpost: no fuzz target found" >&2; exit 1; }
+
+# Packages run on any Debian or Raspberry Pi OS: linked without a libc of the
+# system's. armhf is built with the compiler of armel, because Debian's armhf
+# needs an ARMv7: so it also runs on the first Raspberry Pi and the Zero.
+ARCH         ?= $(shell dpkg --print-architecture)
+GOARCH_amd64  = GOARCH=amd64
+GOARCH_arm64  = GOARCH=arm64
+GOARCH_armhf  = GOARCH=arm GOARM=6
+GCC_amd64     = x86-64-linux-gnu
+GCC_arm64     = aarch64-linux-gnu
+GCC_armhf     = arm-linux-gnueabi
+LIBC_amd64    = libc6-dev
+LIBC_arm64    = libc6-dev-arm64-cross
+LIBC_armhf    = libc6-dev-armel-cross
+CROSS         = $(subst x86-64,x86_64,$(GCC_$(ARCH)))-gcc
+STATIC        = -trimpath $(VCS) -tags 'osusergo netgo sqlite_omit_load_extension' \
+	-ldflags '-s -w -X main.Version=$(VERSION) -linkmode external -extldflags "-static"'
+
+deb: build
+	@[ -n "$(GCC_$(ARCH))" ] || { echo "simpost: there is no package for $(ARCH): ARCH is amd64, arm64 or armhf" >&2; exit 1; }
+	@command -v $(CROSS) >/dev/null || \
+		{ echo "simpost: the compiler is missing: sudo apt-get install gcc-$(GCC_$(ARCH)) $(LIBC_$(ARCH))" >&2; exit 1; }
+	$(GOARCH_$(ARCH)) CC=$(CROSS) CGO_ENABLED=1 $(GO) build $(STATIC) -o dist/$(ARCH)/simpost ./cmd/simpost
+	configs/debian/build $(ARCH) dist/$(ARCH)/simpost ./simpost dist
+
+debs:
+	@set -e; for arch in amd64 arm64 armhf; do $(MAKE) --no-print-directory deb ARCH=$$arch; done
 
 # Build as yourself, then `sudo make install`: root needs neither Go nor a compiler.
 install:

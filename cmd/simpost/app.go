@@ -78,7 +78,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.serve(), a.demo(), a.send(), a.inbox(), a.messages(), a.show(), a.cancel(), a.resolve(),
 		a.modems(), a.sim(), a.ussd(), a.at(), a.events(), a.segment(), a.backup(),
-		a.pdu(), a.configCommand(), a.emulate(), a.doctor(), a.version(),
+		a.pdu(), a.configCommand(), a.emulate(), a.doctor(), a.version(), a.man(),
 	)
 	return root
 }
