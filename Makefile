@@ -11,6 +11,7 @@
 #   make fuzz       each fuzz target for FUZZTIME (1m)
 #   make deb        the Debian package of this machine's architecture, or of ARCH=, into dist/
 #   make debs       those of amd64, arm64 and armhf
+#   make qemu       the package's life in a Debian, as root; ROUNDS=20
 #   make install    binary, user, group, unit, udev rules and configuration (as root)
 #   make uninstall  takes them away again, but keeps configuration and messages
 
@@ -28,7 +29,7 @@ UNITDIR    = $(DESTDIR)/etc/systemd/system
 RULESDIR   = $(DESTDIR)/etc/udev/rules.d
 BINDIR     = $(DESTDIR)$(PREFIX)/bin
 
-.PHONY: all build demo test lint bench bench-peers fuzz deb debs install uninstall clean tools go-tests
+.PHONY: all build demo test lint bench bench-peers fuzz deb debs qemu install uninstall clean tools go-tests
 
 all: build
 
@@ -117,6 +118,12 @@ deb: build
 
 debs:
 	@set -e; for arch in amd64 arm64 armhf; do $(MAKE) --no-print-directory deb ARCH=$$arch; done
+
+# Needs mmdebstrap; keeps a Debian in ~/.cache/simpost-qemu.
+ROUNDS ?= 20
+QEMU   ?=
+qemu: deb
+	SIMPOST_QEMU=$(ROUNDS) $(GO) test -count=1 -v -timeout 4h $(QEMU) ./test/qemu
 
 # Build as yourself, then `sudo make install`: root needs neither Go nor a compiler.
 install:

@@ -50,8 +50,9 @@ func installed(d tree, deb string) {
 		{"644 root root", "stat -c '%a %U %G' " + config},
 		{"good, 1 modem", "simpost config check"},
 		{"__start_simpost", "cat /usr/share/bash-completion/completions/simpost"},
-		{".TH SIMPOST 1", "zcat /usr/share/man/man1/simpost.1.gz || cat /usr/share/doc/simpost/*"},
-		{"ExecStart=/usr/bin/simpost serve", "systemctl cat simpost.service"},
+		{"/usr/share/man/man1/simpost.1.gz", "dpkg --listfiles simpost"},
+		{"/usr/share/man/man5/simpost.toml.5.gz", "dpkg --listfiles simpost"},
+		{"ExecStart=/usr/bin/simpost serve", "cat /usr/lib/systemd/system/simpost.service"},
 		{"", "systemd-analyze verify simpost.service"},
 		{"", "dpkg --verify simpost | grep -v /usr/share/man || true"}, // which this Debian leaves out
 	} {
