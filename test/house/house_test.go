@@ -61,6 +61,7 @@ var verbs = map[string][]string{
 	"doctor_transcript.go": {"hw"},
 	"emulate.go":           {"hw", "modem/emulator"},
 	"emulate_control.go":   {"modem/emulator"},
+	"man.go":               {"configs"},
 	"pdu_decode.go":        {"pdu"},
 	"pdu_encode.go":        {"pdu"},
 	"serve.go":             {"daemon"},
