@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +24,7 @@ import (
 // sent twice unless it is marked possible_duplicate.
 
 // crashLimit ends a test whose daemon does not get on.
-const crashLimit = 3 * time.Minute
+const crashLimit = 15 * time.Minute
 
 // victim is a daemon in a process of its own, on an emulated modem's pty. The
 // emulator lives in the test, so the network outlives every kill.
@@ -38,6 +39,7 @@ type victim struct {
 
 	mu    sync.Mutex
 	proc  *exec.Cmd
+	env   []string               // of the next daemon, besides ours
 	log   *diary                 // of the daemon that runs, or ran last
 	armed func(line string) bool // kill when it says so
 	sent  []string               // ids of what was accepted
@@ -46,6 +48,8 @@ type victim struct {
 
 	ready                  []time.Duration // from each start to the first answer of the API
 	lost, doubled, flagged int
+	wrong                  int
+	ends                   map[api.State]int // how many messages came to which end
 }
 
 // order is a message under a key of its own: asking again doubles nothing.
@@ -55,11 +59,17 @@ type order struct {
 }
 
 func newVictim(t *testing.T) *victim {
+	return newVictimWith(t, emulator.Config{Latency: 40 * time.Millisecond}, "")
+}
+
+// newVictimWith has another modem, and more lines in its [[modem]] table.
+func newVictimWith(t *testing.T, modem emulator.Config, lines string) *victim {
 	ctx, cancel := context.WithTimeout(t.Context(), crashLimit)
 	t.Cleanup(cancel)
-	v := &victim{t: t, ctx: ctx, dir: t.TempDir(), net: emulator.NewNetwork(emulator.NetworkConfig{})}
+	v := &victim{t: t, ctx: ctx, dir: t.TempDir(), ends: map[api.State]int{}, net: emulator.NewNetwork(emulator.NetworkConfig{})}
 	t.Cleanup(v.net.Close)
-	v.modem = v.net.NewModem(emulator.Config{Name: "a", Number: "+4790000001", Latency: 40 * time.Millisecond, Trace: v.trace})
+	modem.Name, modem.Number, modem.Trace = "a", "+4790000001", v.trace
+	v.modem = v.net.NewModem(modem)
 	for i := range 3 {
 		v.phones = append(v.phones, v.net.NewPhone(emulator.PhoneConfig{Number: fmt.Sprintf("+4791000%03d", i)}))
 	}
@@ -74,8 +84,8 @@ func newVictim(t *testing.T) *victim {
 			t.Errorf("the pseudo-terminal: %v", err)
 		}
 	})
-	config := fmt.Sprintf("database = %q\n[api]\nsocket = %q\n[send]\nquarantine = \"1s\"\n[receive]\npoll = \"1s\"\n[guard]\noff = true\n[[modem]]\nname = \"a\"\ndevice = %q\n",
-		filepath.Join(v.dir, "simpost.db"), v.socket(), link)
+	config := fmt.Sprintf("database = %q\n[api]\nsocket = %q\n[send]\nquarantine = \"1s\"\n[receive]\npoll = \"1s\"\n[guard]\noff = true\n[[modem]]\nname = \"a\"\ndevice = %q\n%s",
+		filepath.Join(v.dir, "simpost.db"), v.socket(), link, lines)
 	if err := os.WriteFile(filepath.Join(v.dir, "simpost.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +120,7 @@ func (v *victim) arm(when func(line string) bool) {
 func (v *victim) start() {
 	v.t.Helper()
 	cmd := exec.Command("simpost", "serve", "--config", filepath.Join(v.dir, "simpost.toml"))
+	cmd.Env = append(os.Environ(), v.env...)
 	v.log = &diary{serving: make(chan struct{})}
 	cmd.Stderr = v.log
 	v.mu.Lock()
@@ -244,7 +255,7 @@ func (v *victim) openOnes() string {
 	open := ""
 	for _, id := range v.sent {
 		m, err := v.client.Get(v.ctx, id)
-		if err != nil || m.State == api.Queued || m.State == api.Sending || m.State == api.Unknown && !m.PossibleDuplicate {
+		if err != nil || m.State == api.Queued || m.State == api.Sending || m.State == api.Unknown && !m.PossibleDuplicate && m.OnUnknown == api.OnUnknownResend {
 			open += fmt.Sprintf("message %s is %s; ", id, m.State)
 		}
 	}
@@ -263,14 +274,18 @@ func (v *victim) judge() (flagged int) {
 		if err != nil {
 			v.t.Fatal(err)
 		}
+		v.ends[m.State]++
 		most, least := v.copies(m)
 		switch {
 		case least == 0 && (m.State == api.Sent || m.State == api.Delivered):
 			v.lost++
 			v.t.Errorf("message %s is %s, and the network never had a part of it", id, m.State)
-		case least == 0 && m.State != api.Unknown:
+		case least == 0 && !mayBeUnsent(m):
 			v.lost++
 			v.t.Errorf("message %s is lost: %s", id, m.State)
+		case most > 0 && (m.State == api.Cancelled || m.State == api.Expired):
+			v.wrong++
+			v.t.Errorf("message %s is %s, and was sent", id, m.State)
 		case most > 1 && !m.PossibleDuplicate:
 			v.doubled++
 			v.t.Errorf("message %s was sent %d times and does not say so", id, most)
@@ -281,6 +296,18 @@ func (v *victim) judge() (flagged int) {
 	}
 	v.judgeInbox()
 	return flagged
+}
+
+// mayBeUnsent says whether a message may have reached nobody: what nobody can know,
+// what a person has to decide, and what somebody did not want any more.
+func mayBeUnsent(m api.Message) bool {
+	switch m.State {
+	case api.Unknown, api.Held, api.Cancelled, api.Expired:
+		return true
+	case api.Failed:
+		return m.OnUnknown == api.OnUnknownFail
+	}
+	return false
 }
 
 // copies counts how often the network accepted the parts of m: the most and the
@@ -353,12 +380,69 @@ func TestKilledAtEveryBoundary(t *testing.T) {
 	v.end()
 }
 
-// kills is how many random kills a test makes.
-func kills() int {
-	if os.Getenv("SIMPOST_FAULTS") == "full" {
-		return 1000
+// counts is one of three numbers of trials: with every go test, in make faults, and
+// this shard's part of all of them in make faults-full.
+func counts(t *testing.T, quick, ci, full int) int {
+	t.Helper()
+	switch os.Getenv("SIMPOST_FAULTS") {
+	case "full":
+		shard, of := 1, 1
+		if s := os.Getenv("SIMPOST_SHARD"); s != "" {
+			if _, err := fmt.Sscanf(s, "%d/%d", &shard, &of); err != nil || shard < 1 || shard > of {
+				t.Fatalf("SIMPOST_SHARD is %q, want 1/4, 2/4 and so on", s)
+			}
+		}
+		return full*shard/of - full*(shard-1)/of
+	case "ci":
+		return ci
 	}
-	return 100
+	return quick
+}
+
+// atOnce is how many daemons are killed side by side: they mostly wait.
+const atOnce = 4
+
+// sideBySide divides n trials among several victims, and adds their lines up.
+func sideBySide(t *testing.T, name, fault string, n int, body func(v *victim, rounds, seed int)) {
+	began := time.Now()
+	var mu sync.Mutex
+	sum := &victim{t: t}
+	t.Run("victims", func(t *testing.T) {
+		for i := range min(atOnce, n) {
+			t.Run(strconv.Itoa(i+1), func(t *testing.T) {
+				t.Parallel()
+				v := newVictim(t)
+				defer func() {
+					mu.Lock()
+					defer mu.Unlock()
+					sum.add(v)
+				}()
+				body(v, n*(i+1)/atOnce-n*i/atOnce, i)
+			})
+		}
+	})
+	sum.prompt()
+	sum.row(name, fault, n, time.Since(began))
+}
+
+func (v *victim) add(o *victim) {
+	v.lost += o.lost
+	v.doubled += o.doubled
+	v.wrong += o.wrong
+	v.flagged += o.flagged
+	v.sent = append(v.sent, o.sent...)
+	v.told = append(v.told, o.told...)
+	v.ready = append(v.ready, o.ready...)
+}
+
+// readyWithin is how soon after its start the API answers, 99 times in 100.
+const readyWithin = 2 * time.Second
+
+func (v *victim) prompt() {
+	v.t.Helper()
+	if ready := slices.Sorted(slices.Values(v.ready)); os.Getenv("SIMPOST_FAULTS") != "" && len(ready) > 0 && ready[len(ready)*99/100] > readyWithin {
+		v.t.Errorf("of %d starts one in a hundred took %v or longer, want %v", len(ready), ready[len(ready)*99/100], readyWithin)
+	}
 }
 
 func TestKilledAtRandom(t *testing.T) {
@@ -367,15 +451,14 @@ func TestKilledAtRandom(t *testing.T) {
 		seed = cutSeed(t)
 	}
 	t.Logf("seed %d", seed)
-	began := time.Now()
-	random := rand.New(rand.NewPCG(seed, 0))
-	v := newVictim(t)
-	for round := range kills() {
-		lines := 1 + random.IntN(150)
-		v.round(round, func(string) bool { lines--; return lines <= 0 })
-	}
-	v.end()
-	v.row("kill-9", "kill -9 of the program at random moments", kills(), time.Since(began))
+	sideBySide(t, "kill-9", "kill -9 of the program at random moments", counts(t, 20, 100, 1000), func(v *victim, rounds, i int) {
+		random := rand.New(rand.NewPCG(seed, uint64(i)))
+		for round := range rounds {
+			lines := 1 + random.IntN(150)
+			v.round(round, func(string) bool { lines--; return lines <= 0 })
+		}
+		v.end()
+	})
 }
 
 // row adds this test's line to the table of `make faults`.
@@ -385,7 +468,7 @@ func (v *victim) row(name, fault string, n int, took time.Duration) {
 	if len(ready) > 0 {
 		more["recover_p50_s"], more["recover_max_s"] = ready[len(ready)/2].Seconds(), ready[len(ready)-1].Seconds()
 	}
-	writeFaultRow(v.t, name, fault, n, v.lost, v.doubled, 0, took, more)
+	writeFaultRow(v.t, name, fault, n, v.lost, v.doubled, v.wrong, took, more)
 }
 
 // round runs the daemon until when says that it dies. More work follows until
@@ -416,7 +499,8 @@ func (v *victim) end() {
 	v.start()
 	v.serving(nil)
 	v.ask()
+	v.cancelScheduled()
 	v.settled()
 	v.flagged = v.judge()
-	v.t.Logf("%d messages out, %d in, %d flagged as possible duplicates", len(v.sent), len(v.told), v.flagged)
+	v.t.Logf("%d messages out, %d in, %d flagged as possible duplicates, %v", len(v.sent), len(v.told), v.flagged, v.ends)
 }

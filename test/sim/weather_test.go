@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -195,20 +194,32 @@ func month(t *testing.T, found *tally, seed uint64, _ string) {
 		if testing.Short() || quick() {
 			days = 3
 		}
-		for range days {
+		day := func() {
 			f := stormy[w.rng.IntN(len(stormy))]
-			if err := w.modems["a"].Fault(f, emulator.FaultConfig{Times: 1 + w.rng.IntN(3)}); err != nil {
+			c := emulator.FaultConfig{Times: 1 + w.rng.IntN(3)}
+			if wholly[f] {
+				c.Times = 0
+			}
+			if err := w.modems["a"].Fault(f, c); err != nil {
 				w.fatalf("%v", err)
 			}
+			w.book.maiming = f == "incoming.part-missing"
 			w.work(phones)
 			time.Sleep(2 * time.Hour)
 			w.modems["a"].ClearFaults()
+			w.book.maiming = false
 			time.Sleep(22 * time.Hour)
 		}
+		day()
+		w.within(48*time.Hour, "the first day is settled", w.settled)
+		first := w.base()
+		for range days - 1 {
+			day()
+		}
 		w.verdict(48*time.Hour, nil)
-		status, err := w.client.Status(context.Background())
-		if err != nil || status.Messages["queued"]+status.Messages["sending"] != 0 {
-			w.errorf("at the end %v are open, %v", status.Messages, err)
+		if last := w.base(); last.goroutines > first.goroutines || last.rows > first.rows || last.files > filesMost {
+			w.found.wrong++
+			w.errorf("at the end of the first day the daemon had %+v, at the end of the last one %+v", first, last)
 		}
 	})
 }

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"simpost/modem/emulator"
+)
+
+// What only the built program tells besides crashes: a card with a PIN, a disk that
+// fails, and how much memory a flood takes.
+
+// pinRestarts is how often the daemon is killed with one card.
+const pinRestarts = 10
+
+// Around the entry of a PIN the daemon dies again and again: a wrong one is entered
+// once, ever, and two tries always stay.
+func TestKilledAroundThePIN(t *testing.T) {
+	n := counts(t, 2, 4, 20) * pinRestarts
+	sideBySide(t, "pin-kill", "kill -9 around the entry of a right or a wrong PIN", n, func(v *victim, rounds, i int) {
+		for card := range rounds / pinRestarts {
+			v.restarts(card, i)
+		}
+	})
+}
+
+// restarts has a card and a database of its own.
+func (v *victim) restarts(card, seed int) {
+	v.t.Helper()
+	file := filepath.Join(v.t.TempDir(), "pin")
+	pin := []string{"1234", "4321"}[(card+seed)%2]
+	if err := os.WriteFile(file, []byte(pin+"\n"), 0o600); err != nil {
+		v.t.Fatal(err)
+	}
+	p := newVictimWith(v.t, emulator.Config{Latency: 5 * time.Millisecond, PIN: "1234", ColdStart: true}, fmt.Sprintf("pin_file = %q\n", file))
+	random, wrong := rand.New(rand.NewPCG(uint64(seed), uint64(card))), 0
+	for range pinRestarts {
+		lines := 1 + random.IntN(40)
+		p.arm(func(line string) bool {
+			if strings.HasPrefix(line, "> AT+CPIN=") && !strings.Contains(line, "1234") {
+				wrong++
+			}
+			lines--
+			return lines <= 0
+		})
+		p.start()
+		p.died()
+		if random.IntN(3) == 0 {
+			p.modem.Reboot()
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if wrong > 1 {
+		v.wrong += wrong - 1
+		v.t.Errorf("a wrong PIN was entered %d times", wrong)
+	}
+}
+
+// memoryLimit is the most that a daemon may ever have had.
+const memoryLimit = 48 << 20
+
+// Thousands of parts that come as fast as the line carries them cost little memory.
+func TestFloodCostsNoMemory(t *testing.T) {
+	began := time.Now()
+	sets := counts(t, 60, 400, 3334)
+	v := newVictimWith(t, emulator.Config{}, "")
+	for f, p := range map[string]float64{"incoming.redelivered": 0.1, "incoming.part-missing": 0.1} {
+		if err := v.modem.Fault(f, emulator.FaultConfig{Times: 1e6, Probability: p}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 50 - len(v.phones) {
+		v.phones = append(v.phones, v.net.NewPhone(emulator.PhoneConfig{Number: fmt.Sprintf("+47910%05d", i)}))
+	}
+	v.start()
+	v.serving(nil)
+	for i := range sets {
+		v.phones[i%50].Send(v.modem.Number(), fmt.Sprintf("f%d."+strings.Repeat(fmt.Sprintf(" f%d", i), 60), i))
+	}
+	look := time.NewTicker(500 * time.Millisecond)
+	defer look.Stop()
+	for v.seen("f") < sets {
+		select {
+		case <-look.C:
+		case <-v.ctx.Done():
+			t.Fatalf("%d of %d have come\n%s", v.seen("f"), sets, v.log)
+		}
+	}
+	most := v.memory()
+	t.Logf("%d parts, %d MB at most", 3*sets, most>>20)
+	if most > memoryLimit {
+		v.wrong++
+		t.Errorf("the daemon took %d MB, want %d", most>>20, memoryLimit>>20)
+	}
+	writeFaultRow(t, "flood-memory", fmt.Sprintf("the program in a flood of %d parts: %d MB at most", 3*sets, most>>20), 1, v.lost, v.doubled, v.wrong, time.Since(began),
+		map[string]any{"messages": sets})
+}
+
+var firstWord = regexp.MustCompile(`^[a-z]+\d+\.`)
+
+// seen counts different texts that have come, whole or in part, and begin so.
+func (v *victim) seen(prefix string) int {
+	in, err := v.inbox()
+	if err != nil {
+		return 0
+	}
+	words := map[string]bool{}
+	for _, m := range in {
+		if m.Text != nil && strings.HasPrefix(*m.Text, prefix) {
+			words[firstWord.FindString(*m.Text)] = true
+		}
+	}
+	return len(words)
+}
+
+// memory is the most that the daemon has had, in octets.
+func (v *victim) memory() int {
+	v.t.Helper()
+	v.mu.Lock()
+	pid := v.proc.Process.Pid
+	v.mu.Unlock()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
+	kb, err := strconv.Atoi(string(m[1]))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return kb << 10
+}
+
+// badDisk is one way in which the disk fails.
+type badDisk struct {
+	call     string
+	at, last int
+	errno    unix.Errno
+}
+
+// badDisks spreads n trials over the calls that a daemon makes in such a run.
+func badDisks(n int) []badDisk {
+	const syncs, writes = 45, 300
+	var all []badDisk
+	for i := range n {
+		at := 1 + i*syncs/n
+		all = append(all, badDisk{"sync", at, at, unix.EIO})
+		at = 1 + i*writes/n
+		all = append(all, badDisk{"write", at, at, unix.EIO}, badDisk{"write", at, at + 1 + i%40, unix.ENOSPC})
+	}
+	return all
+}
+
+// The disk fails at each call: after EIO nothing is accepted any more and the
+// program ends within a second; after ENOSPC it goes on by itself.
+func TestBadDisk(t *testing.T) {
+	lib := faultLibrary(t)
+	disks := badDisks(counts(t, 2, 6, 100))
+	sideBySide(t, "disk", "EIO or ENOSPC at each call of SQLite", len(disks), func(v *victim, rounds, i int) {
+		for n := len(disks) * i / atOnce; rounds > 0; n, rounds = n+1, rounds-1 {
+			v.onDisk(lib, disks[n])
+		}
+	})
+}
+
+const (
+	exitWithin   = time.Second // of the call that failed
+	diskMessages = 12
+)
+
+// onDisk has a daemon and a database of its own.
+func (v *victim) onDisk(lib string, d badDisk) {
+	v.t.Helper()
+	w := newVictimWith(v.t, emulator.Config{}, "")
+	calls := filepath.Join(w.dir, "calls")
+	w.env = append(failing(lib, d.call, d.at, d.last, int(d.errno)), "FAULT_LOG="+calls)
+	w.start()
+	dead := make(chan struct{})
+	go func() { w.died(); close(dead) }()
+	w.serving(dead)
+	for n := range diskMessages {
+		broken := d.errno == unix.EIO && failedCalls(calls) > 0
+		w.asked = append(w.asked, order{fmt.Sprintf("disk-%d", n), textTo(w.phones[n%3].Number(), fmt.Sprintf("on disk %d.", n))})
+		accepted := len(w.sent)
+		w.ask()
+		if broken && len(w.sent) > accepted {
+			v.wrong++
+			v.t.Errorf("%+v: accepted after a call had failed", d)
+		}
+		w.tell(fmt.Sprintf("to the disk %d.", n))
+	}
+	w.again(dead) // there is room again, or it never comes to that call
+	if d.errno == unix.EIO && failedCalls(calls) > 0 {
+		select {
+		case <-dead:
+		case <-time.After(exitWithin):
+			v.wrong++
+			v.t.Errorf("%+v: it goes on %v after a call failed\n%s", d, exitWithin, w.log)
+		}
+	}
+	select {
+	case <-dead:
+		w.env = nil
+		w.end()
+	default:
+		w.settled()
+		w.flagged = w.judge()
+	}
+	v.add(w)
+}
+
+// again asks until all is accepted and done, or the daemon is dead.
+func (v *victim) again(dead <-chan struct{}) {
+	v.t.Helper()
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for v.ask(); len(v.asked) > 0 || !v.atRest(); v.ask() {
+		select {
+		case <-dead:
+			return
+		case <-look.C:
+		case <-v.ctx.Done():
+			v.t.Fatalf("neither dead nor done: %s\n%s", v.openOnes(), v.log)
+		}
+	}
+}
+
+// failedCalls counts them in the library's log.
+func failedCalls(log string) int {
+	b, err := os.ReadFile(log)
+	if err != nil {
+		return 0
+	}
+	return strings.Count(string(b), "S") + strings.Count(string(b), "W")
+}
