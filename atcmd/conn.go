@@ -21,6 +21,10 @@ type Config struct {
 	PingWait   time.Duration // wait for the first ping of a resync; each further one waits twice as long; 1 s
 	PDUWait    time.Duration // wait for the PDU line of +CMT, or the closing quote of +CUSD; 1 s
 
+	// Resynced, if set, is called when a resync has ended: ok says that the modem answers again, else the Conn has
+	// ended. It must return soon.
+	Resynced func(ok bool)
+
 	// Trace, if set, is told every line written ('>') and read ('<'), with secrets (PIN, PUK, passwords) replaced.
 	// ^Z, ESC and the payload prompt are traced as "^Z", "ESC" and ">". It is called with a lock held, one call at a
 	// time: it must return soon and must not call the Conn.

@@ -107,10 +107,18 @@ func (c *Conn) resync() {
 		}
 		t.Stop()
 		if c.ended(r) {
+			c.resynced(c.Err() == nil)
 			return
 		}
 	}
 	c.fail(ErrNoResync)
+	c.resynced(false)
+}
+
+func (c *Conn) resynced(ok bool) {
+	if c.cfg.Resynced != nil {
+		c.cfg.Resynced(ok)
+	}
 }
 
 // suspect an open prompt behind a ping that was not answered. After ^Z there is none.

@@ -95,6 +95,7 @@ func (b *board) identify(name string, id modem.Identity, set modem.Settings) {
 		m.IMEI, m.IMSI, m.ICCID, m.Number = id.IMEI, id.IMSI, id.ICCID, id.Number
 		m.Manufacturer, m.Model, m.Revision = id.Manufacturer, id.Model, id.Revision
 		m.Profile, m.SMSC, m.Indications = set.Profile, set.SMSC, set.CNMI
+		m.Recovery = nil
 	})
 }
 
@@ -156,6 +157,25 @@ func (b *board) fills(name string, memories []string) {
 		return
 	}
 	b.find(name, api.FindFilling, strings.Join(memories, ", "))
+}
+
+// recovers shows the step that is being taken, and counts it.
+func (b *board) recovers(name string, r *api.Recovery) (taken int) {
+	b.update(name, func(m *api.Modem) { m.Recovery = r })
+	return b.count(name, r.Step)
+}
+
+// count counts a step since the daemon started.
+func (b *board) count(name string, step api.RecoveryStep) (taken int) {
+	b.update(name, func(m *api.Modem) {
+		counts := maps.Clone(m.Recoveries) // copies of it are with others
+		if counts == nil {
+			counts = map[api.RecoveryStep]int{}
+		}
+		counts[step]++
+		m.Recoveries, taken = counts, counts[step]
+	})
+	return taken
 }
 
 // facts are copies of what is known of each modem, in the order of the

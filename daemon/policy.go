@@ -23,8 +23,6 @@ const (
 	operatorPause = 10 * time.Minute // something that only a person mends
 	lteRow        = 2                // messages that fail on LTE before the network's SMS there is suspected
 	refusedRow    = 3                // numbers refused in a row before the account is suspected
-	resetAfter    = 3                // stuck sessions in a row before the modem is told to restart
-	goodWhile     = time.Minute      // a session this long ends a row
 	reopenFirst   = 2 * time.Second
 	reopenLongest = time.Minute
 )
@@ -158,46 +156,6 @@ func failsOnLTE(access string, err *modem.SendError) bool {
 	}
 	return false
 }
-
-// streak counts sessions that failed in a row, without a good while in between.
-type streak struct {
-	failures int
-	stuck    int // of those, the ones whose modem stopped answering
-	silent   int // and those whose modem did not begin to
-}
-
-// worked ends the row if a session worked for a good while.
-func (s *streak) worked(d time.Duration) {
-	if d >= goodWhile {
-		*s = streak{}
-	}
-}
-
-// note adds a session that ended in code.
-func (s *streak) note(code api.ConditionCode) {
-	s.failures++
-	switch code {
-	case api.CondStuck:
-		s.stuck++
-	case api.CondSilent:
-		s.silent++
-	case api.CondRebooted:
-		s.stuck = 0
-	}
-}
-
-// wantsKick says that the modem is to be told to restart without being heard:
-// once for each row of silent starts.
-func (s *streak) wantsKick() bool {
-	if s.silent < resetAfter {
-		return false
-	}
-	s.silent = 0
-	return true
-}
-
-// wantsReset says that opening the port again did not help often enough.
-func (s *streak) wantsReset() bool { return s.stuck >= resetAfter }
 
 // registrationCondition names a registration state (TS 27.007 7.2).
 func registrationCondition(st modem.Status) api.ConditionCode {

@@ -25,7 +25,7 @@ import (
 func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 	log := d.log.With("modem", mc.Name)
 	defer d.pulse.ended(modemLoopFor + mc.Name)
-	var row streak
+	var row ladder
 	for ctx.Err() == nil {
 		d.expectModem(mc, 0)
 		err := d.attend(ctx, mc, &row)
@@ -36,9 +36,14 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 			log.Info("session starts anew", "because", err)
 			continue
 		}
+		if errors.Is(err, errRestarted) { // it stays in the condition that made us do it
+			log.Info("restarted", "said", err)
+			d.expectModem(mc, restartPause)
+			d.await(ctx, mc, api.CondRebooted, restartPause)
+			continue
+		}
 		code := conditionOf(err)
-		row.note(code)
-		delay := reopenDelay(code, row.failures)
+		delay := d.climb(mc.Name, &row, code)
 		log.Warn("session ended", "condition", code, "error", err, "again_in", delay)
 		d.setCondition(mc.Name, code, err)
 		d.expectModem(mc, delay)
@@ -53,7 +58,7 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 }
 
 // attend takes the modem's device and works with it until something fails.
-func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) (err error) {
+func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *ladder) (err error) {
 	mine, device, err := d.roster.claim(ctx, mc)
 	if err != nil {
 		return err
@@ -70,14 +75,14 @@ func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *streak) (err
 }
 
 // operate opens the device and the modem and works with it until it fails.
-func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, row *streak) error {
+func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, row *ladder) error {
 	port, err := d.openSettled(ctx, device)
 	if err != nil {
 		return err
 	}
 	if row.wantsKick() {
 		d.log.Warn("telling the modem to restart, though it says nothing", "modem", mc.Name)
-		return errors.Join(errRebooted, modem.Kick(ctx, port))
+		return errors.Join(errRestarted, modem.Kick(ctx, port))
 	}
 	d.setCondition(mc.Name, api.CondStarting, nil)
 	m, err := modem.Open(ctx, port, d.modemConfig(mc))
@@ -90,7 +95,7 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 	}
 	if row.wantsReset() {
 		d.log.Warn("restarting the modem", "modem", mc.Name)
-		return errors.Join(errRebooted, m.Reset(ctx))
+		return errors.Join(errRestarted, m.Reset(ctx))
 	}
 	up := time.Now()
 	s := &session{d: d, cfg: mc, m: m, log: d.log.With("modem", mc.Name)}
@@ -148,6 +153,7 @@ func (d *Daemon) modemConfig(mc configs.Modem) modem.Config {
 			d.expectModem(mc, 0)
 		}
 	}
+	c.Resynced = func(ok bool) { d.resynced(mc.Name, ok) }
 	if mc.PINFile == "" {
 		return c
 	}

@@ -26,6 +26,8 @@ type Config struct {
 	Network string                 // to be in: MCC and MNC, or AutoNetwork; "" leaves the modem's choice
 	Limits  Limits
 
+	// Resynced, if set, is told that a command was given up, and whether the modem answers again. It must return soon.
+	Resynced func(ok bool)
 	// Trace, if set, is told every line written ('>') and read ('<'), PINs left out. It must return soon.
 	Trace func(dir byte, line string)
 }
@@ -121,7 +123,7 @@ type Modem struct {
 func Open(ctx context.Context, rwc io.ReadWriteCloser, cfg Config) (*Modem, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
 	m := &Modem{cfg: cfg, dialect: generic, scan: map[string]bool{}, phantom: map[string]int{}}
-	m.conn = atcmd.Open(rwc, atcmd.Config{Trace: cfg.Trace})
+	m.conn = atcmd.Open(rwc, atcmd.Config{Trace: cfg.Trace, Resynced: cfg.Resynced})
 	m.news = listen(m.conn)
 	if err := m.bringUp(ctx, rwc); err != nil {
 		m.Close()

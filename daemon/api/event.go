@@ -45,7 +45,8 @@ const (
 	EventIncomplete    EventType = "message.incomplete"
 	EventReport        EventType = "report.unmatched"
 	EventModem         EventType = "modem.condition"
-	EventMemory        EventType = "modem.memory" // memory-filling, or with no state: it has room again
+	EventRecovery      EventType = "modem.recovery" // state is the step taken
+	EventMemory        EventType = "modem.memory"   // memory-filling, or with no state: it has room again
 	EventDaemonStarted EventType = "daemon.started"
 	EventRestored      EventType = "daemon.restored" // the database is a copy: numbers jump, and what was open is held
 	EventGap           EventType = "events.gap"      // the events up to this one's number are not kept any more

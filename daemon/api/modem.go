@@ -32,6 +32,9 @@ type Modem struct {
 
 	Balance *Balance `json:"balance,omitempty" doc:"of the SIM card, where the configuration says how to see it"`
 
+	Recovery   *Recovery            `json:"recovery,omitempty" doc:"what is being done about a modem that does not answer"`
+	Recoveries map[RecoveryStep]int `json:"recoveries,omitempty" doc:"steps taken since the daemon started"`
+
 	Waiting     int     `json:"waiting" doc:"queued parts that only this modem may send"`
 	SentParts   int64   `json:"sent_parts" doc:"since the daemon started"`
 	ReceivedPDU int64   `json:"received_pdus" doc:"since the daemon started"`
