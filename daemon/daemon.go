@@ -175,6 +175,7 @@ func (d *Daemon) work(ctx context.Context) error {
 		d.board.add(mc, d.now())
 		attend(mc)
 	}
+	d.roster.rescan()
 	for _, mc := range d.roster.all() {
 		attend(mc)
 	}

@@ -42,7 +42,7 @@ func (d *Daemon) modems() []api.Modem {
 	supply, _ := d.Hands.ReadSupply()
 	var attached []hw.Device
 	if slices.ContainsFunc(all, func(f facts) bool { return absent[f.modem.Condition.Code] }) {
-		attached = attachedTo(&d.Hands)
+		attached = d.roster.attached()
 	}
 	for i := range all {
 		all[i].supply, all[i].trusted, all[i].attached = supply, d.clock.trusted(), attached

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -49,7 +51,8 @@ type roster struct {
 
 	mu       sync.Mutex
 	seats    map[string]*seat
-	known    map[string]knownModem // by name, of the automatic modem
+	known    map[string]knownModem // by name, as on record
+	homes    map[string]home       // by name, of modems with a path that the kernel gave
 	started  map[string]bool       // automatic modems that have a supervisor
 	looking  int
 	changed  chan struct{} // closed and made anew at every change
@@ -78,8 +81,12 @@ type seat struct {
 
 func (d *Daemon) newRoster() (*roster, error) {
 	r := &roster{source: d.Devices, open: d.open, modems: d.cfg.Modems, log: d.log, now: d.now, poked: make(chan struct{}, 1),
-		seats: map[string]*seat{}, known: map[string]knownModem{}, started: map[string]bool{}, changed: make(chan struct{})}
-	if r.source.Attached == nil && d.Open == nil {
+		seats: map[string]*seat{}, known: map[string]knownModem{}, homes: map[string]home{}, started: map[string]bool{}, changed: make(chan struct{})}
+	switch root := d.Hands.Root; {
+	case r.source.Attached != nil:
+	case root != "":
+		r.source.Attached = func() ([]hw.Device, error) { return hw.Attached(filepath.Join(root, "sys")) }
+	case d.Open == nil:
 		r.source = hw.System()
 	}
 	for i, mc := range r.modems {
@@ -94,12 +101,24 @@ func (d *Daemon) newRoster() (*roster, error) {
 	return r, err
 }
 
-// needed says whether any modem is to be found among what is attached.
+// needed says whether any modem may be among what is attached by USB.
 func (r *roster) needed() bool {
 	return r.source.Attached != nil && slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
-		how, _ := mc.FoundBy()
-		return how != configs.ByPath
+		how, path := mc.FoundBy()
+		return how != configs.ByPath || !neverUSB.MatchString(path)
 	})
+}
+
+// neverUSB are terminals of the board and of programs.
+var neverUSB = regexp.MustCompile(`^/dev/(serial[0-9]+|tty(S|AMA)[0-9]+|pts/[0-9]+)$`)
+
+// attached lists what is plugged in, nothing where that can't be read.
+func (r *roster) attached() []hw.Device {
+	if r.source.Attached == nil {
+		return nil
+	}
+	all, _ := r.source.Attached()
+	return all
 }
 
 // watch passes on what the kernel tells. A system that does not let it be heard
@@ -165,6 +184,9 @@ func pause(ctx context.Context, d time.Duration) {
 
 // rescan brings the seats up to date with what is attached.
 func (r *roster) rescan() {
+	if !r.needed() {
+		return
+	}
 	devices, err := r.source.Attached()
 	r.mu.Lock()
 	defer r.unlock()
@@ -291,10 +313,13 @@ func (r *roster) look(ctx context.Context, s *seat) {
 	defer r.unlock()
 	s.looking, s.looks, s.why = false, s.looks+1, err
 	r.looking--
-	s.next = time.Now().Add(s.patience(time.Now()))
-	if err == nil {
+	switch {
+	case err == nil:
 		s.path, s.id, s.asked = path, id, true
+	case s.owner != "" && s.looks >= hopeless:
+		s.path = s.choice.TTY.Path // its supervisor will say what is wrong
 	}
+	s.next = time.Now().Add(s.patience(time.Now(), sim))
 	r.log.Debug("asked who is there", "place", s.dev.Place, "port", path, "error", err)
 }
 
@@ -318,10 +343,10 @@ func (r *roster) howToAsk() (baud int, sim bool) {
 	})
 }
 
-// patience is how long a device is left alone after it was asked.
-func (s *seat) patience(now time.Time) time.Duration {
+// patience is how long a device is left alone after it was asked; sim: for its card too.
+func (s *seat) patience(now time.Time, sim bool) time.Duration {
 	switch age := now.Sub(s.since); {
-	case s.asked:
+	case s.asked && (s.id.ICCID != "" || !sim):
 		return youngFor
 	case age >= youngFor:
 		return min(askLongest, age/4)

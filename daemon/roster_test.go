@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,7 +29,8 @@ type usb struct {
 	modems  map[string]*emulator.Modem // by terminal; nil: nothing answers there
 	opened  map[string]int             // by terminal
 	changed func()
-	deaf    bool // the kernel does not tell
+	granted time.Time // the use of all of them
+	deaf    bool      // the kernel does not tell
 }
 
 // inUSBWorld is a world whose modems are not plugged in yet.
@@ -72,9 +75,13 @@ func (u *usb) open(p hw.Port) (io.ReadWriteCloser, error) {
 	u.mu.Lock()
 	u.opened[p.Path]++
 	m, there := u.modems[p.Path]
+	early := time.Now().Before(u.granted)
 	u.mu.Unlock()
 	if !there {
 		return nil, &hw.OpenError{Path: p.Path, Condition: hw.NoDevice, Err: emulator.ErrUnplugged}
+	}
+	if early {
+		return nil, &hw.OpenError{Path: p.Path, Condition: hw.NoPermission, Err: os.ErrPermission}
 	}
 	if m == nil {
 		return &silentPort{done: make(chan struct{})}, nil
@@ -250,6 +257,223 @@ func TestNamesStayWithTheStick(t *testing.T) {
 		w.resumes("office-2", "353915030000021", 5*time.Second)
 		if m := w.modem("office"); m.Condition.Code != api.CondNoDevice {
 			t.Errorf("office is %s", m.Condition.Code)
+		}
+	})
+}
+
+// The automatic modem asks adapters too; one with nothing behind it is left alone
+// more and more, and is nobody's.
+func TestAutoAsksAdaptersSeldom(t *testing.T) {
+	inUSBWorld(t, imeis(), auto("office"), func(w *world, u *usb) {
+		u.adapter("", "1-1.1", "/dev/ttyUSB0")
+		w.start()
+		time.Sleep(30 * time.Second)
+		young := u.times("/dev/ttyUSB0")
+		if young < 3 || young > 12 {
+			t.Errorf("asked %d times in the first half minute", young)
+		}
+		time.Sleep(time.Hour)
+		hour := u.times("/dev/ttyUSB0") - young
+		if hour > 40 {
+			t.Errorf("asked %d times in the hour after", hour)
+		}
+		if m := w.modem("office"); m.Condition.Code != api.CondNoDevice || m.Port != "" || !strings.Contains(m.LastError.Message, "1 did not answer") {
+			t.Errorf("%+v %+v", m, m.LastError)
+		}
+		u.adapter("a", "1-1.2", "/dev/ttyUSB1")
+		w.resumes("office", "353915030000013", 5*time.Second)
+	})
+}
+
+func (u *usb) times(path string) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.opened[path]
+}
+
+// What the configuration names goes to its name, and the rest to the automatic one.
+func TestNamedModemsGoFirst(t *testing.T) {
+	modems := append(imeis(), emulator.Config{Name: "c", IMEI: "353915030000039", ICCID: "89470000000000000031"},
+		emulator.Config{Name: "d", IMEI: "353915030000047"})
+	configured := append(auto("rest"), configs.Modem{Name: "spare", Device: "imei:353915030000021"},
+		configs.Modem{Name: "card", Device: "iccid:8947000000000000003"}, configs.Modem{Name: "hub", Device: "usb:1-4"})
+	inUSBWorld(t, modems, configured, func(w *world, u *usb) {
+		for i, name := range []string{"a", "b", "c", "d"} {
+			u.plug(name, fmt.Sprintf("1-%d", i+1), 4*i)
+		}
+		w.start()
+		for name, imei := range map[string]string{"rest": modems[0].IMEI, "spare": modems[1].IMEI, "card": modems[2].IMEI, "hub": modems[3].IMEI} {
+			w.condition(name, api.CondReady)
+			if got := w.modem(name).IMEI; got != imei {
+				t.Errorf("%s has %s, want %s", name, got, imei)
+			}
+		}
+		if all, err := w.client.Modems(context.Background()); err != nil || len(all) != 4 {
+			t.Errorf("%d modems, %v", len(all), err)
+		}
+	})
+}
+
+// A SIM card that moves to another stick takes its name along, and what was sent
+// with it is still matched to its report.
+func TestACardMovesToAnotherStick(t *testing.T) {
+	configured := append(auto("rest"), configs.Modem{Name: "card", Device: "iccid:89470000000000000031"})
+	modems := imeis()
+	modems[0].ICCID = "89470000000000000031"
+	inUSBWorld(t, modems, configured, func(w *world, u *usb) {
+		w.start()
+		u.plug("a", "1-1", 0)
+		w.resumes("card", "353915030000013", 5*time.Second)
+		u.plug("b", "1-2", 4)
+		w.resumes("rest", "353915030000021", 5*time.Second)
+
+		u.unplug("1-1")
+		u.unplug("1-2")
+		card := w.modems["a"].RemoveSIM()
+		w.modems["a"].InsertSIM(w.modems["b"].RemoveSIM())
+		w.modems["b"].InsertSIM(card)
+		u.plug("a", "1-1", 0)
+		u.plug("b", "1-2", 4)
+		w.resumes("card", "353915030000021", 5*time.Second)
+		w.resumes("rest-2", "353915030000013", 5*time.Second)
+	})
+}
+
+// A stick that says nothing is shown with what is wrong under the name it most
+// likely has, and gets its own as soon as it speaks.
+func TestASilentStickIsShown(t *testing.T) {
+	inUSBWorld(t, imeis(), auto("office"), func(w *world, u *usb) {
+		w.start()
+		u.plug("a", "1-1", 0)
+		w.condition("office", api.CondReady)
+		u.plug("b", "1-2", 4)
+		w.condition("office-2", api.CondReady)
+		u.unplug("1-1")
+		u.unplug("1-2")
+		w.condition("office", api.CondNoDevice)
+		u.plug("b", "1-1", 0)
+		w.modems["b"].PowerOff()
+		w.condition("office", api.CondSilent) // the first free name
+		w.modems["b"].PowerOn()
+		w.condition("office-2", api.CondReady)
+		w.condition("office", api.CondNoDevice)
+		u.plug("a", "1-3", 4)
+		w.resumes("office", "353915030000013", 5*time.Second)
+	})
+}
+
+// A clone has the IMEI of another stick: both are used.
+func TestTwoSticksWithOneIMEI(t *testing.T) {
+	modems := imeis()
+	modems[1].IMEI = modems[0].IMEI
+	inUSBWorld(t, modems, auto("office"), func(w *world, u *usb) {
+		w.start()
+		u.plug("a", "1-1", 0)
+		u.plug("b", "1-2", 4)
+		w.condition("office", api.CondReady)
+		w.condition("office-2", api.CondReady)
+	})
+}
+
+// Where the kernel may not be heard, sticks are found all the same.
+func TestWithoutTheKernelsEvents(t *testing.T) {
+	inUSBWorld(t, imeis(), auto("office"), func(w *world, u *usb) {
+		u.deaf = true
+		w.start()
+		w.condition("office", api.CondNoDevice)
+		for range 3 {
+			u.plug("a", "1-1", 0)
+			w.resumes("office", "353915030000013", 5*time.Second)
+			u.unplug("1-1")
+			w.condition("office", api.CondNoDevice)
+		}
+	})
+}
+
+// A path that the kernel gave follows its stick; names that swap swap nothing.
+func TestAKernelsNameFollowsItsStick(t *testing.T) {
+	configured := []configs.Modem{{Name: "north", Device: "/dev/ttyUSB2"}, {Name: "south", Device: "/dev/ttyUSB6"}}
+	inUSBWorld(t, imeis(), configured, func(w *world, u *usb) {
+		u.plug("a", "1-1", 0)
+		u.plug("b", "1-2", 4)
+		w.start()
+		w.resumes("north", "353915030000013", 5*time.Second)
+		w.resumes("south", "353915030000021", 5*time.Second)
+
+		u.unplug("1-1")
+		u.plug("a", "1-1", 8)
+		w.resumes("north", "353915030000013", 5*time.Second)
+		if m := w.modem("north"); m.Port != "/dev/ttyUSB10" {
+			t.Errorf("north is at %s", m.Port)
+		}
+		u.unplug("1-1")
+		u.unplug("1-2")
+		w.condition("north", api.CondNoDevice)
+		u.plug("b", "1-2", 0)
+		u.plug("a", "1-1", 4)
+		w.resumes("north", "353915030000013", 5*time.Second)
+		w.resumes("south", "353915030000021", 5*time.Second)
+
+		// Another stick, in another place, under the name that is in the configuration.
+		u.unplug("1-1")
+		w.condition("north", api.CondNoDevice)
+		u.unplug("1-2")
+		w.condition("south", api.CondNoDevice)
+		u.plug("b", "1-3", 0)
+		w.resumes("north", "353915030000021", 5*time.Second)
+	})
+}
+
+// The use of a device is granted a moment after it is there.
+func TestRightsComeLate(t *testing.T) {
+	for _, device := range []string{"auto", "usb:1-1", "imei:353915030000013"} {
+		inUSBWorld(t, imeis(), []configs.Modem{{Name: "office", Device: device}}, func(w *world, u *usb) {
+			w.start()
+			w.condition("office", api.CondNoDevice)
+			u.mu.Lock()
+			u.granted = time.Now().Add(3 * time.Second)
+			u.mu.Unlock()
+			u.plug("a", "1-1", 0)
+			w.resumes("office", "353915030000013", 5*time.Second)
+			events, err := w.daemon.store.Events(0, 1000)
+			if err != nil || slices.ContainsFunc(events, func(e api.Event) bool { return e.State == string(api.CondNoPermission) }) {
+				t.Errorf("%s: no-permission was told, %v", device, err)
+			}
+		})
+	}
+}
+
+// Pulled and plugged in again while messages go out, under other names each time:
+// the network has each message once, or the second copy is marked as one.
+func TestReplugsWhileSending(t *testing.T) {
+	inUSBWorld(t, imeis(), auto("office"), func(w *world, u *usb) {
+		w.start()
+		phone := w.net.NewPhone(emulator.PhoneConfig{Number: "+4791000001"})
+		u.plug("a", "1-1", 0)
+		u.plug("b", "1-2", 4)
+		w.condition("office", api.CondReady)
+		w.condition("office-2", api.CondReady)
+		j := &judge{w: w}
+		for round := range 12 {
+			j.send([]string{"office", "office-2"}[round%2], phone.Number(), round)
+			time.Sleep(time.Duration(round) * 137 * time.Millisecond)
+			u.unplug("1-1")
+			u.unplug("1-2")
+			time.Sleep(time.Second)
+			u.plug("a", []string{"1-1", "1-2"}[round%2], 4*(round%3))
+			u.plug("b", []string{"1-2", "1-1"}[round%2], 4*(round%3+1))
+			w.resumes("office", "353915030000013", 5*time.Second)
+			w.resumes("office-2", "353915030000021", 5*time.Second)
+		}
+		w.within(afterwards, "all is settled", func() bool { return j.settled("replug") })
+		j.verdict("replug")
+		for i, id := range j.ids {
+			want := []string{"office", "office-2"}[i%2]
+			for _, a := range w.get(id).Attempts {
+				if a.Modem != want {
+					t.Errorf("message %s for %s left by %s", id, want, a.Modem)
+				}
+			}
 		}
 	})
 }

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"simpost/configs"
+	"simpost/daemon/api"
 	"simpost/hw"
 	"simpost/modem"
 )
@@ -56,7 +58,7 @@ func (e absentError) Error() string { return string(e) }
 func (r *roster) assign(now time.Time) {
 	paths := r.resolve()
 	for _, s := range r.seats {
-		if how, path := r.foundBy(s.owner); how == configs.ByPath && !s.has(paths[path]) {
+		if how, path := r.foundBy(s.owner); how == configs.ByPath && !s.inUse && !s.has(paths[path]) && !r.isHome(s.owner, s) {
 			s.owner = "" // its link leads elsewhere now
 		}
 	}
@@ -77,7 +79,11 @@ func (r *roster) assign(now time.Time) {
 func (r *roster) resolve() map[string]string {
 	paths := map[string]string{}
 	for _, mc := range r.modems {
-		if how, path := mc.FoundBy(); how == configs.ByPath {
+		switch how, path := mc.FoundBy(); {
+		case how != configs.ByPath:
+		case kernelName.MatchString(path):
+			paths[path] = path
+		default:
 			paths[path], _ = filepath.EvalSymlinks(path)
 		}
 	}
@@ -114,9 +120,58 @@ func (r *roster) foundBy(name string) (how, value string) {
 // named is the modem that the configuration means by this device, "" if none.
 func (r *roster) named(s *seat, paths map[string]string) string {
 	for _, mc := range r.modems {
-		how, value := mc.FoundBy()
-		if (how == configs.ByPath && s.has(paths[value]) || r.means(mc, s)) && r.seatOf(mc.Name) == nil {
+		if r.seatOf(mc.Name) != nil {
+			continue
+		}
+		switch how, path := mc.FoundBy(); {
+		case r.means(mc, s):
 			return mc.Name
+		case how == configs.ByPath && r.isHome(mc.Name, s):
+			s.path = s.portOf(r.homes[mc.Name].number)
+			return mc.Name
+		case how == configs.ByPath && s.has(paths[path]) && !r.atHome(mc.Name):
+			s.path = path
+			r.settle(mc.Name, path, s)
+			return mc.Name
+		}
+	}
+	return ""
+}
+
+// home is the stick that a path such as /dev/ttyUSB2 led to: the kernel gives its
+// names anew at each re-plug, so the stick is followed, not the name. A symlink is
+// somebody's own word, and followed itself.
+type home struct {
+	place, vendor, product, serial string
+	number                         int // of the interface
+}
+
+var kernelName = regexp.MustCompile(`^/dev/tty(USB|ACM)[0-9]+$`)
+
+func (r *roster) settle(name, path string, s *seat) {
+	i := slices.IndexFunc(s.dev.TTYs, func(t hw.TTY) bool { return t.Path == path })
+	if i < 0 || !kernelName.MatchString(path) {
+		return
+	}
+	r.homes[name] = home{s.dev.Place, s.dev.Vendor, s.dev.Product, s.dev.Serial, s.dev.TTYs[i].Interface}
+}
+
+// isHome says whether a device is the stick that a path led to: by its place, for
+// all sticks of a kind may have the same serial.
+func (r *roster) isHome(name string, s *seat) bool {
+	h, ok := r.homes[name]
+	return ok && h == home{s.dev.Place, s.dev.Vendor, s.dev.Product, s.dev.Serial, h.number} && s.portOf(h.number) != ""
+}
+
+// atHome says whether that stick is attached.
+func (r *roster) atHome(name string) bool {
+	return slices.ContainsFunc(r.inOrder(), func(s *seat) bool { return r.isHome(name, s) })
+}
+
+func (s *seat) portOf(number int) string {
+	for _, t := range s.dev.TTYs {
+		if t.Interface == number {
+			return t.Path
 		}
 	}
 	return ""
@@ -236,6 +291,16 @@ func (r *roster) seatOf(name string) *seat {
 	return nil
 }
 
+// ownerOf is the modem that has the device with this terminal.
+func (r *roster) ownerOf(path string) string {
+	for _, s := range r.seats {
+		if s.has(path) {
+			return s.owner
+		}
+	}
+	return ""
+}
+
 // provenSeat says whether a device has the name that has said who it is.
 func (r *roster) provenSeat(name string) bool {
 	s := r.seatOf(name)
@@ -290,12 +355,15 @@ type tenure struct {
 // absentError.
 func (r *roster) claim(ctx context.Context, mc configs.Modem) (context.Context, tenure, error) {
 	how, path := mc.FoundBy()
-	if how == configs.ByPath {
-		return ctx, tenure{port: hw.Port{Path: path, Baud: mc.Baud}}, nil
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.seatOf(mc.Name)
+	if s == nil && how == configs.ByPath { // not on USB, or not seen yet
+		if other := r.ownerOf(path); other != "" {
+			return ctx, tenure{}, absentError(fmt.Sprintf("%s is now a port of the modem %s", path, other))
+		}
+		return ctx, tenure{port: hw.Port{Path: path, Baud: mc.Baud}}, nil
+	}
 	if s == nil || s.path == "" || s.looking || s.inUse {
 		return ctx, tenure{}, r.absent(mc, s)
 	}
@@ -349,7 +417,7 @@ func (r *roster) prove(mc configs.Modem, t tenure, id modem.Identity) error {
 	}
 	s.id, s.asked = id, true
 	how, _ := mc.FoundBy()
-	if how == configs.ByPlace {
+	if how == configs.ByPlace || how == configs.ByPath {
 		return nil
 	}
 	s.owner = ""
@@ -385,7 +453,15 @@ func (r *roster) release(t tenure, err error) {
 		*s = *newSeat(s.dev)
 	case how == configs.ByICCID && errors.Is(err, errSIMChanged):
 		s.owner, s.asked, s.next = "", false, time.Time{}
+	case how == configs.ByPlace && !s.choice.Sure && wrongPort(err):
+		s.path, s.asked = "", false
 	}
+}
+
+// wrongPort says whether another port of the device may do better.
+func wrongPort(err error) bool {
+	code := conditionOf(err)
+	return code == api.CondSilent || code == api.CondNotModem
 }
 
 // ready waits until the modem has a device, or ctx ends.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"simpost/configs"
@@ -122,18 +123,23 @@ func (d *Daemon) openSettled(ctx context.Context, device tenure) (io.ReadWriteCl
 func (d *Daemon) await(ctx context.Context, mc configs.Modem, code api.ConditionCode, delay time.Duration) {
 	limit, cancel := context.WithTimeout(ctx, delay)
 	defer cancel()
+	if code != api.CondNoDevice && code != api.CondUnplugged {
+		<-limit.Done()
+		return
+	}
 	how, path := mc.FoundBy()
-	gone := code == api.CondNoDevice || code == api.CondUnplugged
-	switch {
-	case gone && how != configs.ByPath:
+	if how != configs.ByPath || d.Open != nil {
 		d.roster.ready(limit, mc.Name)
 		return
-	case d.Open == nil && code == api.CondNoDevice && hw.Wait(limit, path) == nil:
-		var settle context.CancelFunc // what has just appeared may not have its rights yet
-		limit, settle = context.WithTimeout(limit, deviceSettle)
-		defer settle()
 	}
-	<-limit.Done()
+	// What has a path may be seen in its folder, on USB, or both.
+	var either sync.WaitGroup
+	either.Go(func() { defer cancel(); d.roster.ready(limit, mc.Name) })
+	if hw.Wait(limit, path) == nil {
+		pause(limit, deviceSettle) // it may not have its rights yet
+	}
+	cancel()
+	either.Wait()
 }
 
 const (
