@@ -112,7 +112,7 @@ type Guard struct {
 type Modem struct {
 	Name    string `mapstructure:"name"`     // [a-z0-9-]{1,32}, unique
 	Device  string `mapstructure:"device"`   // see FoundBy; it may come and go
-	Baud    int    `mapstructure:"baud"`     // bits per second; 0 is the port's own default
+	Baud    int    `mapstructure:"baud"`     // bits per second; 0 is found out
 	Profile string `mapstructure:"profile"`  // a dialect's name; empty: by the modem's own answers
 	PINFile string `mapstructure:"pin_file"` // a file that holds the SIM's PIN and nothing else
 	SMSC    string `mapstructure:"smsc"`     // overrides the SIM's service centre number

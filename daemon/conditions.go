@@ -26,7 +26,7 @@ var conditionWords = map[api.ConditionCode]words{
 	api.CondPortBusy:     {"another program holds the device", "stop that program (often ModemManager: systemctl stop ModemManager), or give it another port of the stick"},
 	api.CondNotTTY:       {"the device is not a serial port", "point `device` to a /dev/ttyUSB*, /dev/ttyACM* or /dev/serial/by-id path"},
 	api.CondPortError:    {"the system refuses to open the device", "see the last error; unplug the modem and plug it in again"},
-	api.CondSilent:       {"nothing answers on this port", "try another port of the stick (often the third), check `baud`, and the modem's power"},
+	api.CondSilent:       {"nothing answers on this port", "try another port of the stick (often the third), or `baud` if you set it, and look at the modem's power"},
 	api.CondNotModem:     {"something answers on this port, but not a modem", "point `device` to the AT port of the stick; the others are for diagnosis, GPS or data"},
 	api.CondStuck:        {"the modem stopped answering and is being restarted", "nothing, if it comes back; else look at its power supply and cable"},
 	api.CondRebooted:     {"the modem restarted by itself", "if it happens again: a stronger power supply; modems draw 2 A when they send"},

@@ -52,12 +52,13 @@ type ladder struct {
 	rounds   int  // how often the end was reached
 	silent   bool // at the last failure the modem did not even begin to answer
 	reset    bool // the step taken last is a reset, and it is not done yet
+	speed    int  // of the line, where it was found; 0 is the port's own default
 }
 
 // worked ends the row if a session lasted for a good while.
 func (l *ladder) worked(d time.Duration) {
 	if d >= goodWhile {
-		*l = ladder{}
+		*l = ladder{speed: l.speed}
 	}
 }
 

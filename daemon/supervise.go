@@ -77,6 +77,12 @@ func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *ladder) (err
 
 // operate opens the device and the modem and works with it until it fails.
 func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, row *ladder) error {
+	if mc.Baud == 0 {
+		if row.silent {
+			d.findSpeed(ctx, mc.Name, device, row)
+		}
+		device.port.Baud = row.speed
+	}
 	port, err := d.openSettled(ctx, device)
 	if err != nil {
 		return err
@@ -103,6 +109,27 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 	err = s.run(ctx)
 	row.worked(time.Since(up))
 	return err
+}
+
+// speeds are those that modems are set to, in the order of likelihood.
+var speeds = []int{115200, 9600, 57600, 38400, 19200, 230400, 460800, 921600}
+
+// findSpeed asks at every speed whether somebody answers, about a second each. Modems on USB answer at the first.
+func (d *Daemon) findSpeed(ctx context.Context, name string, device tenure, row *ladder) {
+	for _, device.port.Baud = range speeds {
+		if ctx.Err() != nil {
+			return
+		}
+		port, err := d.open(device.port)
+		if err != nil {
+			return
+		}
+		if modem.Answers(ctx, port) {
+			d.log.Info("the line's speed is found", "modem", name, "baud", device.port.Baud)
+			row.speed = device.port.Baud
+			return
+		}
+	}
 }
 
 // openSettled opens the port. The use of one that has just appeared is granted by

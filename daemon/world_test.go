@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -63,7 +64,7 @@ func (w *world) start() {
 		if open := w.ports[p.Path]; open != nil {
 			return open()
 		}
-		rwc, err := w.modems[p.Path].Open()
+		rwc, err := w.modems[p.Path].OpenAt(cmp.Or(p.Baud, hw.DefaultBaud))
 		if errors.Is(err, emulator.ErrUnplugged) {
 			return nil, &hw.OpenError{Path: p.Path, Condition: hw.NoDevice, Err: err}
 		}

@@ -287,6 +287,25 @@ func Kick(ctx context.Context, rwc io.ReadWriteCloser) error {
 	return nil
 }
 
+// Answers says whether a modem answers AT on a port, in either of two tries of half a second, and closes the port. It is for
+// finding the speed of a line: at a wrong one both ends read garbage.
+func Answers(ctx context.Context, rwc io.ReadWriteCloser) bool {
+	c := atcmd.Open(rwc, atcmd.Config{})
+	defer c.Close()
+	for range 2 {
+		try, cancel := context.WithTimeout(ctx, probeLimit)
+		_, err := c.Exec(try, "")
+		cancel()
+		if err == nil || refused(err) {
+			return true
+		}
+	}
+	return false
+}
+
+// probeLimit is enough for AT and its answer at 9600 baud, and for a modem that finds its own speed by them.
+const probeLimit = 500 * time.Millisecond
+
 // pause waits d, the end of ctx or the death of the port.
 func (m *Modem) pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

@@ -30,6 +30,9 @@ func (m *Modem) emit(b []byte) {
 	if m.port == nil || !m.powered {
 		return
 	}
+	if m.port.garbled {
+		b = bytes.Repeat([]byte{0xF8, 0x80}, (len(b)+1)/2)
+	}
 	if len(m.faults) == 0 {
 		m.port.out.put(b, outputLimit)
 		return

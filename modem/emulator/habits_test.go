@@ -124,3 +124,24 @@ func TestLinkKept(t *testing.T) {
 		}
 	})
 }
+
+// TestWrongSpeed: neither side understands the other, and the right one finds the modem as it was.
+func TestWrongSpeed(t *testing.T) {
+	bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
+		m := n.NewModem(Config{OnlyAt: 9600})
+		port, err := m.OpenAt(115200)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := port.Write([]byte("AT+CMEE=1\r")); err != nil {
+			t.Fatal(err)
+		}
+		m.Reboot() // says nothing on this profile, and would in garbage
+		port.Close()
+		if n := m.Commands(); n != 0 {
+			t.Errorf("it understood %d commands", n)
+		}
+		h := dial(t, m)
+		h.ok("ATE0", "AT")
+	})
+}

@@ -35,6 +35,7 @@ type Config struct {
 	Slots                    map[string]int // places in "SM", "ME", "SR", "BM"; default the profile's
 
 	LineSpeed int           // baud, 8N1; 0 is as fast as memory
+	OnlyAt    int           // the baud its port is set to: at another (OpenAt) both sides read garbage; 0 is any
 	Latency   time.Duration // from ^Z to +CMGS; half of it before the network has the message
 	// EFSMSS says when the modem writes the Last Used TP-MR to its card (EF_SMSS): "after-ack" (the default), once the network has
 	// acknowledged; "before-radio", before the message leaves; "never", so that the reference lives in the modem's memory only.
@@ -164,12 +165,17 @@ func (m *Modem) Number() string {
 	return m.sim.Number
 }
 
-// Open opens the port. The modem goes on with whatever it was doing: a prompt left open by the last host is still open.
-func (m *Modem) Open() (io.ReadWriteCloser, error) {
+// Open opens the port at the speed it is set to. The modem goes on with whatever it was doing: a prompt left open by the last
+// host is still open.
+func (m *Modem) Open() (io.ReadWriteCloser, error) { return m.OpenAt(m.cfg.OnlyAt) }
+
+// OpenAt is Open by a host whose line has another speed.
+func (m *Modem) OpenAt(baud int) (io.ReadWriteCloser, error) {
 	p, err := m.open()
 	if err != nil {
 		return nil, err
 	}
+	p.garbled = m.cfg.OnlyAt != 0 && baud != m.cfg.OnlyAt
 	return p, nil
 }
 
