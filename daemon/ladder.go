@@ -52,7 +52,7 @@ type ladder struct {
 	rounds   int  // how often the end was reached
 	silent   bool // at the last failure the modem did not even begin to answer
 	reset    bool // the step taken last is a reset, and it is not done yet
-	speed    int  // of the line, where it was found; 0 is the port's own default
+	speed    int  // at which the modem was heard; 0 as long as it was not
 }
 
 // worked ends the row if a session lasted for a good while.

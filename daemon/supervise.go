@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -78,7 +79,7 @@ func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *ladder) (err
 // operate opens the device and the modem and works with it until it fails.
 func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, row *ladder) error {
 	if mc.Baud == 0 {
-		if row.silent {
+		if row.silent && row.speed == 0 {
 			d.findSpeed(ctx, mc.Name, device, row)
 		}
 		device.port.Baud = row.speed
@@ -97,6 +98,7 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 		return err
 	}
 	defer m.Close()
+	row.speed = cmp.Or(device.port.Baud, hw.DefaultBaud)
 	if err := d.roster.prove(mc, device, m.Identity()); err != nil {
 		return err
 	}
