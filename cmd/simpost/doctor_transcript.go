@@ -43,6 +43,9 @@ var questions = []question{
 	{"AT+CSMS=?", recordWait}, {"AT+CSMS?", recordWait}, {"AT+CSCA?", recordWait}, {"AT+CMMS=?", recordWait},
 	{"AT+CPMS=?", recordWait}, {"AT+CPMS?", recordWait}, {"AT+CNMI=?", recordWait}, {"AT+CNMI?", recordWait},
 	{"AT+CMGL=?", recordWait}, {"AT+CMGL=4", recordLong}, {"AT+CMGD=?", recordWait}, {"AT+CGSMS=?", recordWait}, {"AT+CLAC", recordLong},
+	// How often the PIN may still be wrong, as each make is asked: one of them is this modem's own.
+	{"AT+CPINR", recordWait}, {"AT^CPIN?", recordWait}, {"AT+SPIC", recordWait}, {`AT+QPINC="SC"`, recordWait}, {"AT#PCT", recordWait},
+	{"AT+UPINCNT", recordWait}, {"AT+CPINC?", recordWait}, {`AT^SPIC="SC"`, recordWait}, {"AT*EPIN?", recordWait}, {"AT+ZPINPUK=?", recordWait},
 }
 
 // exchange is a question and the octets that came after it, masked.
