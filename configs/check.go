@@ -162,6 +162,8 @@ func (k *checks) modems(modems []Modem) {
 		k.oneOf(at("smss"), m.SMSS, "", "none", "before-radio")
 		k.that(at("operator"), operatorPattern.MatchString(m.Operator), `%q: write "auto", or the country and network code of the operator, such as "24201"`, m.Operator)
 		k.that(at("pin_keep"), m.PINKeep >= 0 && m.PINKeep <= 2, "%d: write 1 or 2, or 0 for 2", m.PINKeep)
+		_, err := ParseChannels(m.Broadcasts)
+		k.that(at("broadcasts"), err == nil, "%v: write alerts, and numbers and ranges with spaces between them, such as \"alerts 50\"", err)
 		k.balance(m, at)
 		k.keepalive(m, at)
 		if m.PINFile != "" {

@@ -124,6 +124,8 @@ type Modem struct {
 	KeepsMR  bool   `mapstructure:"keeps_mr"`  // the modem sends the message reference that it is given
 	HangUp   bool   `mapstructure:"hang_up"`   // on incoming calls, once it is known who calls
 
+	Broadcasts string `mapstructure:"broadcasts"` // channels of cell broadcasts; see ParseChannels
+
 	BalanceCode    string        `mapstructure:"balance_code"`    // USSD code and replies that show the balance; empty: it is not asked for
 	BalanceEvery   time.Duration `mapstructure:"balance_every"`   // 0 is DefaultBalanceEvery
 	BalancePattern string        `mapstructure:"balance_pattern"` // regular expression; its first group, or all of it, is the amount

@@ -198,6 +198,8 @@ func TestProblems(t *testing.T) {
 			"line 8: modem[0].balance_pattern: error parsing regexp: missing closing ): `(`: write a regular expression such as 'balance is ([0-9.]+)'",
 			`line 9: modem[0].balance_low: "5,00": write an amount with a point, such as "5.00"`,
 			`line 10: modem[0].balance_every: 1m: write a duration from 1h to 90d`}},
+		{"broadcasts", smallest + "broadcasts = \"alerts 50-40\"", []string{
+			`line 7: modem[0].broadcasts: "50-40" is no channel: write alerts, and numbers and ranges with spaces between them, such as "alerts 50"`}},
 		{"balance of nothing", smallest + "balance_low = \"5\"", []string{
 			`modem[0].balance_code: write the code that shows the balance, or take the other balance_ settings out`}},
 		{"keep alive by nothing", smallest + "keepalive_every = \"60d\"", []string{

@@ -21,10 +21,15 @@ func inCalls(t *testing.T, hangUp bool, body func(w *world)) {
 
 const caller = "+4791000001"
 
-// calls waits for the nth event of a call and returns it.
+// nth waits for the nth event of a type and returns it.
 func (w *world) nth(kind api.EventType, n int) api.Event {
 	w.t.Helper()
-	w.within(time.Minute, string(kind)+" has come", func() bool { return len(w.events(kind)) >= n })
+	return w.nthWithin(kind, n, time.Minute)
+}
+
+func (w *world) nthWithin(kind api.EventType, n int, limit time.Duration) api.Event {
+	w.t.Helper()
+	w.within(limit, string(kind)+" has come", func() bool { return len(w.events(kind)) >= n })
 	all := w.events(kind)
 	if len(all) != n {
 		w.t.Errorf("%d events %s, want %d: %+v", len(all), kind, n, all)

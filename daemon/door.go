@@ -54,6 +54,7 @@ var rights = map[string]role{
 	"GET /v1/messages":                 roleReadStatus,
 	"GET /v1/messages/{id}":            roleReadStatus,
 	"GET /v1/events":                   roleReadStatus,
+	"GET /v1/broadcasts":               roleReadStatus,
 	"GET /v1/modems":                   roleReadStatus,
 	"GET /v1/modems/{name}":            roleReadStatus,
 	"GET /v1/status":                   roleReadStatus,
@@ -227,8 +228,13 @@ func veil(m *api.Message) {
 	}
 }
 
-// veilEvent does it to an event.
-func veilEvent(e *api.Event) { e.Number, e.Text = mask(e.Number), "" }
+// veilEvent does it to an event. A broadcast is said to everybody.
+func veilEvent(e *api.Event) {
+	e.Number = mask(e.Number)
+	if e.Type != api.EventBroadcast {
+		e.Text = ""
+	}
+}
 
 // maskKeeps is how much of a number is left: enough to tell two apart that one
 // knows, too little to call or to recognise anybody.

@@ -52,6 +52,7 @@ func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 // newErrands plans the first of them.
 func (s *session) newErrands() error {
 	s.announce = time.Now()
+	s.channels, _ = configs.ParseChannels(s.cfg.Broadcasts) // the configuration was checked
 	if s.cfg.BalanceCode != "" || s.cfg.KeepaliveEvery > 0 {
 		s.chores = time.Now().Add(choreSettle)
 	}
@@ -64,7 +65,10 @@ func (s *session) newErrands() error {
 // waits for the modem.
 func (s *session) askForMore(ctx context.Context) error {
 	s.announce = time.Time{}
-	return s.m.ShowCallers(ctx)
+	if err := s.m.ShowCallers(ctx); err != nil {
+		return err
+	}
+	return s.listen(ctx)
 }
 
 // leaveErrands records what ends with the session.

@@ -86,7 +86,7 @@ func (d *Daemon) housekeep(now time.Time) error {
 }
 
 func (d *Daemon) round(now time.Time) error {
-	steps := []func(time.Time) (int, error){d.decideUnknown}
+	steps := []func(time.Time) (int, error){d.decideUnknown, d.store.PartialBroadcasts}
 	if by := d.clock.step(); by > restampFrom || by < -restampFrom {
 		d.log.Warn("the clock was wrong: what was recorded since the start is given its right time", "by", by)
 		steps = append(steps, func(now time.Time) (int, error) { return d.store.Restamp(now, by) })
@@ -127,6 +127,10 @@ func (d *Daemon) diskFull() {
 		return
 	}
 	d.log.Error("the disk is full: nothing is sent or accepted until there is room")
+	d.wakeHousekeeper()
+}
+
+func (d *Daemon) wakeHousekeeper() {
 	select {
 	case d.poke <- struct{}{}:
 	default:

@@ -121,6 +121,7 @@ func (s *server) routes() {
 	s.consoleRoutes(h)
 	s.ussdRoutes(h)
 	s.simRoutes(h)
+	s.broadcastRoutes(h)
 
 	s.spec = document(func() ([]byte, error) { return json.Marshal(h.OpenAPI()) })
 	s.specY = document(h.OpenAPI().YAML)

@@ -77,6 +77,9 @@ func (s *session) doubt(code string, err error) {
 	s.fault(code, err)
 }
 
+// noRow is the row of what is kept elsewhere: a broadcast.
+const noRow = -1
+
 // keepAll commits what was listed and returns the rows, 0 for what is to stay in
 // the modem. A slot that may be damaged is replaced by a second look at it; what
 // is so at every look is kept as it is, and stays in the modem too.
@@ -93,6 +96,12 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 			if s.doubts < doubtTries {
 				continue
 			}
+		}
+		if st.Memory == memoryBM {
+			if rows[i] = noRow; s.broadcast(st.PDU) != nil || s.d.full.Load() {
+				rows[i] = 0
+			}
+			continue
 		}
 		row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)
 		if err := s.storeResult(err); err != nil {
@@ -120,6 +129,9 @@ func (s *session) remove(ctx context.Context, st modem.Stored, row int64) (gone 
 	if err := s.m.Delete(ctx, st.Memory, st.Index); err != nil {
 		s.doubt("not-deleted", err)
 		return false, s.m.Err()
+	}
+	if row == noRow {
+		return true, nil
 	}
 	return true, s.storeResult(s.d.store.Deleted(s.d.now(), row))
 }
@@ -165,7 +177,7 @@ const (
 // acknowledges it where the modem waits for that.
 func (s *session) direct(ctx context.Context, d modem.Direct) error {
 	if d.Kind == "CBM" {
-		return nil // a broadcast to everybody in the cell, not a message to this SIM
+		return s.broadcast(d.PDU)
 	}
 	if _, err := s.keep(d.PDU, d.Length, d.Kind, -1); err != nil {
 		return s.storeResult(err)

@@ -36,9 +36,11 @@ type session struct {
 	m        *modem.Modem
 	sim      store.SIM
 	lane     *lane
-	desk     desk      // what people ask of the modem
-	menu     menu      // what the network asks of people
-	call     call      // that rings
+	desk     desk               // what people ask of the modem
+	menu     menu               // what the network asks of people
+	call     call               // that rings
+	channels []configs.Channels // of broadcasts that are wanted
+	air      airtime
 	announce time.Time // when the modem is asked to announce what is no mail; zero: it was
 	chores   time.Time // when the calendar is looked at; zero if there is none
 

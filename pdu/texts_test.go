@@ -172,6 +172,15 @@ func TestCellBroadcast(t *testing.T) {
 			t.Errorf("%s: %+v", v.name, c)
 		}
 	}
+	for channel, want := range map[uint16]string{50: "", 919: "", 4351: "", 4352: "earthquake warning", 4360: "", 4369: "", 4370: "alert of the highest level",
+		4378: "severe threat", 4379: "missing child or person", 4383: "alert of the highest level", 4391: "severe threat", 4399: "local test of alerts", 4400: ""} {
+		if got := (&CellBroadcast{Channel: channel}).Alert(); got != want {
+			t.Errorf("channel %d: %q, want %q", channel, got, want)
+		}
+	}
+	if c, err := DecodeCellBroadcast(append([]byte{1, 0, 50, 0xC0, 0, 0x40, 15}, make([]byte, 100)...)); c != nil || err == nil {
+		t.Error("a page of fifteen:", c, err)
+	}
 	if c, err := DecodeCellBroadcast([]byte{1, 2, 3}); c != nil || err == nil {
 		t.Error(c, err)
 	}

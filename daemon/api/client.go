@@ -228,6 +228,17 @@ func (c *Client) USSD(ctx context.Context, modem string, r USSDRequest) (USSDAns
 	return a, err
 }
 
+// Broadcasts answers the newest cell broadcasts, newest first; 0 is the daemon's
+// default limit.
+func (c *Client) Broadcasts(ctx context.Context, limit int) ([]Broadcast, error) {
+	path := "/v1/broadcasts"
+	if limit > 0 {
+		path += "?limit=" + strconv.Itoa(limit)
+	}
+	b, err := get[Broadcasts](ctx, c, path)
+	return b.Broadcasts, err
+}
+
 // Status answers how the daemon is.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	return get[Status](ctx, c, "/v1/status")

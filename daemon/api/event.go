@@ -53,6 +53,7 @@ const (
 	EventCall          EventType = "call"            // a call rings; Number is who calls
 	EventCallEnded     EventType = "call.ended"      // it rings no more
 	EventBalanceLow    EventType = "balance.low"     // the SIM card's credit has come below the limit
+	EventBroadcast     EventType = "broadcast"       // a cell broadcast; State is its channel
 	EventUSSD          EventType = "ussd"            // the network said something that nobody waited for
 	EventDamaged       EventType = "message.damaged" // what is stored of it has changed on the disk
 	EventGuardAlarm    EventType = "guard.alarm"     // most of a day's budget is used up; once a day

@@ -175,8 +175,9 @@ func (s *Store) NextHousekeeping(_ time.Time) (time.Time, bool, error) {
 		UNION ALL SELECT min(decide_at) FROM part WHERE state = 'unknown' AND decided = 0 AND decide_at IS NOT NULL
 		UNION ALL SELECT min(report_by) FROM part WHERE report_by IS NOT NULL
 		UNION ALL SELECT min(created_at) + ?1 FROM message WHERE incomplete = 1
+		UNION ALL SELECT min(at) + ?3 FROM broadcast WHERE announced = 0
 		UNION ALL SELECT min(created_at) + ?2 FROM idempotency`+s.Retention.nextForget()+`)`,
-		announceAfter.Milliseconds(), (keepKeys + keySlack).Milliseconds()).Scan(&at)
+		announceAfter.Milliseconds(), (keepKeys + keySlack).Milliseconds(), broadcastPatience.Milliseconds()).Scan(&at)
 	if err != nil {
 		return time.Time{}, false, s.readError("look ahead", err)
 	}

@@ -102,6 +102,7 @@ type settings struct {
 	mem                  [3]string
 	creg                 map[string]int // +CREG, +CGREG, +CEREG
 	charset              string
+	channels             string // of broadcasts
 	copsFormat           int
 	cmms, cgsms, clip    int
 	csmp                 string
