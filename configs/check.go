@@ -78,6 +78,7 @@ func (c Config) problems() []Problem {
 	k.within("receive.sweep", c.Receive.Sweep, c.Receive.Poll, 7*day)
 	k.kept("retention.text", c.Retention.Text)
 	k.kept("retention.events", c.Retention.Events)
+	k.kept("retention.signal", c.Retention.Signal)
 	k.guard(c.Guard)
 	k.modems(c.Modems)
 	return k.found

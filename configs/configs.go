@@ -94,6 +94,7 @@ type Receive struct {
 type Retention struct {
 	Text   time.Duration `mapstructure:"text"`   // what messages that are done said
 	Events time.Duration `mapstructure:"events"` // the log of facts
+	Signal time.Duration `mapstructure:"signal"` // how modems stood with the network
 }
 
 // Guard holds the limits on what may be sent.
@@ -180,7 +181,7 @@ func Default() Config {
 			RetryLongest:  30 * time.Minute,
 		},
 		Receive:   Receive{Poll: 15 * time.Second, Sweep: time.Hour},
-		Retention: Retention{Text: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour},
+		Retention: Retention{Text: 90 * 24 * time.Hour, Events: 30 * 24 * time.Hour, Signal: 90 * 24 * time.Hour},
 		Guard: Guard{Countries: []string{}, Allow: []string{}, USSD: []string{},
 			PartsPerMinute: 10, PartsPerRecipientHour: 20, PartsPerDay: 1000},
 	}

@@ -112,7 +112,7 @@ func (b *board) answered(name string, now time.Time, counts []modem.MemoryCount)
 func (b *board) status(name string, now time.Time, st modem.Status) {
 	b.update(name, func(m *api.Modem) {
 		m.LastAnswer = &now
-		m.Registration, m.Operator, m.OperatorChoice, m.Signal = st.State, st.Operator, "", nil
+		m.Registration, m.Operator, m.OperatorChoice, m.Signal, m.Bearer = st.State, st.Operator, "", nil, bearer(st.Access)
 		if st.Operator != "" {
 			m.OperatorChoice = api.OperatorChoice(st.Manual)
 		}
@@ -124,7 +124,9 @@ func (b *board) status(name string, now time.Time, st modem.Status) {
 
 // offline takes back what a modem said of its network: nobody knows that now.
 func (b *board) offline(name string) {
-	b.update(name, func(m *api.Modem) { m.Registration, m.Operator, m.OperatorChoice, m.Signal = "", "", "", nil })
+	b.update(name, func(m *api.Modem) {
+		m.Registration, m.Operator, m.OperatorChoice, m.Signal, m.Bearer = "", "", "", nil, ""
+	})
 }
 
 // because keeps why a modem is in its condition, nil for one that works.

@@ -35,6 +35,7 @@ type clock struct {
 	kept   func() bool      // the machine has a battery clock
 
 	mu      sync.Mutex
+	record  time.Time // the last time on record when we started
 	base    time.Time // our time at anchor
 	anchor  time.Time // with a monotonic reading
 	witness bool      // somebody who knows has confirmed it
@@ -54,7 +55,7 @@ func systemClock() *clock { return newClock(time.Now, kernelSynced, func() bool 
 func (c *clock) start(last time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.anchor, c.base = time.Now(), c.wall()
+	c.anchor, c.base, c.record = time.Now(), c.wall(), last
 	switch {
 	case c.synced():
 		c.witness = true
@@ -95,6 +96,23 @@ func (c *clock) atLeast(stamp time.Time) {
 		c.base, c.anchor, ours = stamp, time.Now(), stamp
 	}
 	c.witness = ours.Sub(stamp) < stampAge
+}
+
+// told takes what a network says that the time is, which is now and not some time
+// ago. Nobody signs it: it may not take us back behind what is on record, and a
+// clock that is trusted does not listen.
+func (c *clock) told(theirs time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.witness || theirs.Before(clockFloor) || theirs.Before(c.record) {
+		return
+	}
+	ours := c.base.Add(time.Since(c.anchor))
+	if d := theirs.Sub(ours); d > clockSlack || d < -clockSlack {
+		c.stepped += d
+		c.base, c.anchor = theirs, time.Now()
+	}
+	c.witness = true
 }
 
 // step is by how much our time was set since it was last asked for.

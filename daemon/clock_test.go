@@ -83,7 +83,7 @@ func TestJumpOfTheClock(t *testing.T) {
 // A machine that starts in 1970 works from its record on, and nothing expires
 // until the network has told the time.
 func TestNoClockAtStart(t *testing.T) {
-	inWorld(t, emulator.NetworkConfig{}, twoModems(), func(w *world) {
+	inWorld(t, emulator.NetworkConfig{NoTime: true}, twoModems(), func(w *world) {
 		w.modems["b"].Unplug()
 		w.start()
 		w.condition("a", api.CondReady)
@@ -109,7 +109,7 @@ func TestNoClockAtStart(t *testing.T) {
 // A first start on a clock that is years behind: when it is put right, what was
 // accepted meanwhile is not taken for old, and its text is kept.
 func TestTextsSurviveAClockPutRight(t *testing.T) {
-	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+	inWorld(t, emulator.NetworkConfig{NoTime: true}, one(), func(w *world) {
 		k := &skewed{}
 		k.by.Store(int64(-tenYears / 20)) // six months, as the image of a card may be old
 		w.tweak = k.use

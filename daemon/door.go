@@ -55,6 +55,7 @@ var rights = map[string]role{
 	"GET /v1/messages/{id}":            roleReadStatus,
 	"GET /v1/events":                   roleReadStatus,
 	"GET /v1/broadcasts":               roleReadStatus,
+	"GET /v1/modems/{name}/signal":     roleReadStatus,
 	"GET /v1/modems":                   roleReadStatus,
 	"GET /v1/modems/{name}":            roleReadStatus,
 	"GET /v1/status":                   roleReadStatus,

@@ -14,16 +14,29 @@ import (
 // longer than to the next.
 
 const (
-	choreSettle = time.Minute    // from the start of a session to its first chore
-	choreLook   = time.Hour      // how often the calendar is looked at
-	choreRetry  = 6 * time.Hour  // after a chore that failed,
-	keepRetry   = 24 * time.Hour // and after one that costs a message
+	askTimeAgain = 10 * time.Minute // until the network has told the time
+	choreSettle  = time.Minute      // from the start of a session to its first chore
+	choreLook    = time.Hour        // how often the calendar is looked at
+	choreRetry   = 6 * time.Hour    // after a chore that failed,
+	keepRetry    = 24 * time.Hour   // and after one that costs a message
 )
+
+// errands is what a session knows of them. A time that is zero is none.
+type errands struct {
+	menu     menu               // what the network asks of people
+	call     call               // that rings
+	channels []configs.Channels // of broadcasts that are wanted
+	air      airtime            // of broadcasts
+	history  history            // of the signal
+	announce time.Time          // when the modem is asked to announce what is no mail
+	askTime  time.Time          // when the network is asked for the time
+	chores   time.Time          // when the calendar is looked at
+}
 
 // nextErrand is when the next is due, zero if none is.
 func (s *session) nextErrand() time.Time {
 	var next time.Time
-	for _, at := range []time.Time{s.menu.until, s.call.next(), s.announce, s.chores} {
+	for _, at := range []time.Time{s.menu.until, s.call.next(), s.announce, s.chores, s.askTime} {
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
@@ -40,6 +53,8 @@ func (s *session) errand(ctx context.Context, now time.Time) error {
 		return s.endMenu(ctx)
 	case due(s.announce, now):
 		return s.askForMore(ctx)
+	case due(s.askTime, now):
+		return s.askNetworkTime(ctx)
 	case due(s.chores, now):
 		return s.doChores(ctx)
 	}
@@ -51,14 +66,17 @@ func due(at, now time.Time) bool { return !at.IsZero() && !at.After(now) }
 
 // newErrands plans the first of them.
 func (s *session) newErrands() error {
-	s.announce = time.Now()
+	s.announce, s.askTime = time.Now(), time.Now()
 	s.channels, _ = configs.ParseChannels(s.cfg.Broadcasts) // the configuration was checked
 	if s.cfg.BalanceCode != "" || s.cfg.KeepaliveEvery > 0 {
 		s.chores = time.Now().Add(choreSettle)
 	}
 	b, err := s.d.store.Balance(s.sim.ID)
+	if err != nil {
+		return err
+	}
 	s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.Balance = b })
-	return err
+	return s.newHistory()
 }
 
 // askForMore has the modem announce what is no mail: it comes after the mail that
@@ -71,8 +89,28 @@ func (s *session) askForMore(ctx context.Context) error {
 	return s.listen(ctx)
 }
 
+// askNetworkTime asks a network for the time that our own clock does not know.
+func (s *session) askNetworkTime(ctx context.Context) error {
+	s.askTime = time.Time{}
+	if s.d.clock.trusted() {
+		return nil
+	}
+	s.askTime = time.Now().Add(askTimeAgain)
+	told, err := s.m.NetworkTime(ctx)
+	if err == nil {
+		s.d.clock.told(told)
+	}
+	if s.d.clock.trusted() {
+		s.log.Info("the network has told the time")
+	}
+	return s.m.Err()
+}
+
 // leaveErrands records what ends with the session.
 func (s *session) leaveErrands() {
+	if err := s.noteSignal(api.Signal{Registration: offline}); err != nil {
+		s.log.Error("the end of the signal is not recorded", "error", err)
+	}
 	if s.call.told {
 		if err := s.closeCall(); err != nil {
 			s.log.Error("the end of a call is not recorded", "error", err)

@@ -122,6 +122,7 @@ func (s *server) routes() {
 	s.ussdRoutes(h)
 	s.simRoutes(h)
 	s.broadcastRoutes(h)
+	s.signalRoutes(h)
 
 	s.spec = document(func() ([]byte, error) { return json.Marshal(h.OpenAPI()) })
 	s.specY = document(h.OpenAPI().YAML)

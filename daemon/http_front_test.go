@@ -132,7 +132,7 @@ func TestTheDocumentIsServed(t *testing.T) {
 		"POST /v1/messages/{id}/resolve", "POST /v1/segment", "GET /v1/modems", "GET /v1/modems/{name}",
 		"GET /v1/events", "GET /v1/status", "GET /healthz", "GET /readyz", "POST /v1/backup",
 		"POST /v1/modems/{name}/at", "POST /v1/modems/{name}/ussd", "GET /v1/modems/{name}/sim", "GET /v1/modems/{name}/phonebook",
-		"PUT /v1/modems/{name}/smsc", "POST /v1/modems/{name}/operators", "PUT /v1/modems/{name}/operator", "GET /v1/broadcasts"}
+		"PUT /v1/modems/{name}/smsc", "POST /v1/modems/{name}/operators", "PUT /v1/modems/{name}/operator", "GET /v1/broadcasts", "GET /v1/modems/{name}/signal"}
 	n := 0
 	for _, methods := range doc.Paths {
 		n += len(methods)

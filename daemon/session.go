@@ -30,19 +30,14 @@ var (
 
 // session is owned by the goroutine that runs it.
 type session struct {
-	d        *Daemon
-	cfg      configs.Modem
-	log      *slog.Logger
-	m        *modem.Modem
-	sim      store.SIM
-	lane     *lane
-	desk     desk               // what people ask of the modem
-	menu     menu               // what the network asks of people
-	call     call               // that rings
-	channels []configs.Channels // of broadcasts that are wanted
-	air      airtime
-	announce time.Time // when the modem is asked to announce what is no mail; zero: it was
-	chores   time.Time // when the calendar is looked at; zero if there is none
+	d    *Daemon
+	cfg  configs.Modem
+	log  *slog.Logger
+	m    *modem.Modem
+	sim  store.SIM
+	lane *lane
+	desk desk // what people ask of the modem
+	errands
 
 	proofs     proofs
 	status     modem.Status
@@ -239,6 +234,9 @@ func (s *session) news(ctx context.Context) error {
 			return err
 		}
 	}
+	if !taken.Time.IsZero() {
+		s.d.clock.told(taken.Time)
+	}
 	if err := errors.Join(s.heard(taken.USSD), s.ring(ctx, taken.Calls)); err != nil {
 		return err
 	}
@@ -386,6 +384,9 @@ func (s *session) glance(ctx context.Context) error {
 func (s *session) seen(ctx context.Context, st modem.Status) error {
 	s.status = st
 	s.d.board.status(s.cfg.Name, s.d.now(), st)
+	if err := s.noteSignal(signalOf(st)); err != nil {
+		return err
+	}
 	able := st.CanSend && !s.stranded() && s.hasSMSC(ctx)
 	switch {
 	case able && !s.sending:

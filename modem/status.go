@@ -21,7 +21,7 @@ type Status struct {
 
 // Status asks for SIM, registration, operator and signal. What is refused is left unknown; the error is the port's.
 func (m *Modem) Status(ctx context.Context) (Status, error) {
-	m.status = Status{}
+	m.status = Status{Access: "unknown"}
 	var err error
 	if m.status.SIM, err = m.pinState(ctx); isCME(err, 10) || isCMS(err, 310) {
 		m.status.SIM = "NOT INSERTED"
@@ -46,7 +46,9 @@ func (m *Modem) look(ctx context.Context) {
 	s := &m.status
 	switch m.looked % looks {
 	case 0:
-		s.Access = nameOf(accessNames, m.registered(ctx, s))
+		if access := m.registered(ctx, s); access >= 0 { // else COPS may have told it
+			s.Access = nameOf(accessNames, access)
+		}
 	case 1:
 		m.operator(ctx, s)
 	case 2:

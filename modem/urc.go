@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"simpost/atcmd"
 )
@@ -28,6 +29,7 @@ type Taken struct {
 	Rebooted bool        // the modem restarted by itself: settings are lost, open it again
 	Network  bool        // registration changed
 	SIM      bool        // the SIM's state changed
+	Time     time.Time   // that the network told, when the modem said so; zero if it did not
 	Missed   int         // lines lost because nobody took them: poll
 
 	ussd []string // as it came: what it means is the dialect's to say
@@ -215,6 +217,12 @@ func (n *news) event(u atcmd.URC) bool {
 		if f := fields(v); name == "#QSS" && f[len(f)-1] == "3" { // messages can be read
 			n.ready["#QSS: 3"] = true
 		}
+	case "+CTZE", "*PSUTTZ":
+		told, ok := announcedTime(name, v)
+		if ok {
+			t.Time = told
+		}
+		return ok
 	case "+CUSD":
 		return n.ussdLine(strings.TrimSpace(v))
 	case "+CPIN":

@@ -77,7 +77,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print the API's JSON")
 	root.AddCommand(
 		a.serve(), a.demo(), a.send(), a.inbox(), a.messages(), a.show(), a.cancel(), a.resolve(),
-		a.modems(), a.sim(), a.broadcasts(), a.ussd(), a.at(), a.events(), a.segment(), a.backup(),
+		a.modems(), a.signal(), a.sim(), a.broadcasts(), a.ussd(), a.at(), a.events(), a.segment(), a.backup(),
 		a.pdu(), a.configCommand(), a.emulate(), a.doctor(), a.version(), a.man(),
 	)
 	return root

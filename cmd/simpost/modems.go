@@ -88,7 +88,7 @@ func (a *app) printModem(m api.Modem) error {
 		"  service centre", clean(m.SMSC),
 		"  network", clean(strings.TrimSpace(m.Operator+" "+m.Registration)),
 		"  operator choice", m.OperatorChoice,
-		"  signal", decibels(m.Signal),
+		"  signal", strings.TrimSpace(decibels(m.Signal)+" "+clean(m.Bearer)),
 		"  new messages", clean(m.Indications),
 		"  memories", memories(m.Memories),
 		"  balance", balance(m.Balance),

@@ -239,6 +239,16 @@ func (c *Client) Broadcasts(ctx context.Context, limit int) ([]Broadcast, error)
 	return b.Broadcasts, err
 }
 
+// Signal answers how a modem stood with the network over the last days; 0 is the
+// daemon's default.
+func (c *Client) Signal(ctx context.Context, modem string, days int) (SignalHistory, error) {
+	path := "/v1/modems/" + url.PathEscape(modem) + "/signal"
+	if days > 0 {
+		path += "?days=" + strconv.Itoa(days)
+	}
+	return get[SignalHistory](ctx, c, path)
+}
+
 // Status answers how the daemon is.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	return get[Status](ctx, c, "/v1/status")

@@ -26,6 +26,7 @@ type Modem struct {
 	Operator       string   `json:"operator,omitempty"`
 	OperatorChoice string   `json:"operator_choice,omitempty" enum:"automatic,manual"`
 	Signal         *int     `json:"signal,omitempty" doc:"dBm"`
+	Bearer         string   `json:"bearer,omitempty" doc:"2G (GSM), 3G (UMTS), 4G (LTE), ..."`
 	Home           []string `json:"home,omitempty" doc:"calling codes of the SIM's country"`
 	Indications    string   `json:"indications,omitempty" doc:"the CNMI setting that took, or poll"`
 	Memories       []Memory `json:"memories" nullable:"false"`

@@ -23,6 +23,7 @@ import (
 type Retention struct {
 	Text   time.Duration // since the message was accepted or received
 	Events time.Duration
+	Signal time.Duration // see KeepSignal
 }
 
 const (

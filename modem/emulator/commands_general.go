@@ -154,7 +154,10 @@ func setCSCS(x *exec) final {
 }
 
 func readCCLK(x *exec) final {
-	now := time.Now().In(x.m.n.cfg.Zone)
+	now := x.m.n.now()
+	if x.m.n.cfg.NoTime {
+		now = time.Date(2004, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
 	_, offset := now.Zone()
 	x.say(fmt.Sprintf(`+CCLK: "%s%+03d"`, now.Format("06/01/02,15:04:05"), offset/900))
 	return resultOK

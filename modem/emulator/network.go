@@ -30,6 +30,7 @@ type NetworkConfig struct {
 	SMSC        string         // the service centre's number; default +4790000000
 	Zone        *time.Location // of time stamps; default UTC
 	ClockOffset time.Duration  // the service centre's clock minus ours
+	NoTime      bool           // modems are never told the time: their clocks start in 2004
 
 	// Unknown is how a number behaves that nobody made a Phone for: "" (Answer) makes one on the fly.
 	Unknown Behaviour
