@@ -84,14 +84,19 @@ func newVictimWith(t *testing.T, modem emulator.Config, lines string) *victim {
 			t.Errorf("the pseudo-terminal: %v", err)
 		}
 	})
-	config := fmt.Sprintf("database = %q\n[api]\nsocket = %q\n[send]\nquarantine = \"1s\"\n[receive]\npoll = \"1s\"\n[guard]\noff = true\n[[modem]]\nname = \"a\"\ndevice = %q\n%s",
-		filepath.Join(v.dir, "simpost.db"), v.socket(), link, lines)
+	config := fmt.Sprintf("database = %q\nmark = %q\n[api]\nsocket = %q\n[send]\nquarantine = \"1s\"\n[receive]\npoll = \"1s\"\n[guard]\noff = true\n[[modem]]\nname = \"a\"\ndevice = %q\n%s",
+		filepath.Join(v.dir, "simpost.db"), v.markPath(), v.socket(), link, lines)
+	if err := os.Mkdir(filepath.Dir(v.markPath()), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(v.dir, "simpost.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	v.client = &api.Client{Socket: v.socket()}
 	return v
 }
+
+func (v *victim) markPath() string { return filepath.Join(v.dir, "mark", "last") }
 
 func (v *victim) socket() string { return filepath.Join(v.dir, "simpost.sock") }
 

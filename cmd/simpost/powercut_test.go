@@ -49,7 +49,7 @@ func TestPowerCutAtEverySystemCall(t *testing.T) {
 	}
 	v := newVictim(t)
 	calls := v.traced()
-	j := &cutJudge{t: t, dir: ramDir(t), db: filepath.Join(v.dir, "simpost.db"), rng: rand.New(rand.NewPCG(cutSeed(t), 0))}
+	j := &cutJudge{t: t, dir: ramDir(t), db: filepath.Join(v.dir, "simpost.db"), mark: markFile{path: v.markPath()}, rng: rand.New(rand.NewPCG(cutSeed(t), 0))}
 	torn, every := 1, 20
 	switch os.Getenv("SIMPOST_FAULTS") {
 	case "full":
@@ -69,7 +69,7 @@ func TestPowerCutAtEverySystemCall(t *testing.T) {
 		}
 	}
 	t.Logf("%d calls of %d promises: %d answers, %d ^Z, %d deletes; %d disks", len(calls), len(j.acked)+j.sent+j.deleted, len(j.acked), j.sent, j.deleted, j.disks)
-	if len(j.acked) < cutMessages || j.sent < cutMessages || j.deleted < cutTexts || j.disks < 100 {
+	if j.mark.moves == 0 || len(j.acked) < cutMessages || j.sent < cutMessages || j.deleted < cutTexts || j.disks < 100 {
 		t.Errorf("the trace shows too little of the run")
 	}
 	writeFaultRow(t, "power-cut", "the power goes at every system call", j.disks, j.lost, j.doubled, j.wrong, time.Since(began))
@@ -240,6 +240,7 @@ type cutJudge struct {
 	rng *rand.Rand
 
 	files   [2]image // the database and its log
+	mark    markFile
 	dirty   bool     // something has happened since the last cut
 	acked   []string // messages whose senders have an answer
 	sent    int      // ^Z
@@ -254,6 +255,7 @@ var ackedID = regexp.MustCompile(`\r\n\r\n\[\{"id":"(\d+)"`)
 func (j *cutJudge) see(c call) {
 	f := j.file(c.path)
 	switch {
+	case j.mark.see(c):
 	case c.name == "fsync" && c.path == filepath.Dir(j.db):
 		j.files[0].durable, j.files[1].durable = true, true
 	case f == nil:
@@ -280,6 +282,62 @@ func (j *cutJudge) file(path string) *image {
 		return &j.files[1]
 	}
 	return nil
+}
+
+// markFile is the mark (daemon/store, mark.go), which is replaced by a new file under
+// its name.
+type markFile struct {
+	path    string
+	fresh   image  // under the other name
+	now     *image // under its name
+	durable *image // under its name for certain: the folder was synced
+	moves   int
+}
+
+// see says whether c was about the mark.
+func (m *markFile) see(c call) bool {
+	switch {
+	case c.path == m.path+".new" && c.name == "openat":
+		m.fresh = image{}
+	case c.path == m.path+".new" && c.name == "write":
+		c.off = int64(len(m.fresh.synced))
+		m.fresh.pending = append(m.fresh.pending, c)
+	case c.path == m.path+".new" && c.name == "fsync":
+		for _, p := range m.fresh.pending {
+			m.fresh.synced = apply(m.fresh.synced, p, nil)
+		}
+		m.fresh.pending = nil
+	case c.name == "rename" && c.to == m.path:
+		moved := m.fresh
+		m.now = &moved
+		m.moves++
+	case c.name == "fsync" && c.path == filepath.Dir(m.path):
+		m.durable = m.now
+	default:
+		return false
+	}
+	return true
+}
+
+// put writes what a cut leaves of it.
+func (m *markFile) put(path string, j *cutJudge, how string) {
+	os.Remove(path)
+	left := m.now
+	if how == "drop" || how == "torn" && j.rng.IntN(2) == 0 {
+		left = m.durable
+	}
+	if left == nil {
+		return
+	}
+	content := left.synced
+	if how == "keep" {
+		for _, p := range left.pending {
+			content = apply(content, p, nil)
+		}
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		j.t.Fatal(err)
+	}
 }
 
 // promise notes what others rely on from here on.
@@ -353,6 +411,7 @@ func (j *cutJudge) cut(how string) {
 		}
 	}
 	os.Remove(path + "-shm")
+	j.mark.put(filepath.Join(j.dir, "last"), j, how)
 	j.disks++
 	j.look(how, path)
 }
@@ -365,7 +424,7 @@ func (j *cutJudge) look(how, path string) {
 		j.t.Errorf("%s after %d answers: %v", how, len(j.acked), err)
 		return
 	}
-	_, err = s.Start(time.Now())
+	found, err := s.StartMarked(time.Now(), filepath.Join(j.dir, "last"))
 	if err := errors.Join(err, s.Close()); err != nil {
 		j.wrong++
 		j.t.Errorf("%s: %v", how, err)
@@ -376,6 +435,10 @@ func (j *cutJudge) look(how, path string) {
 		j.t.Fatal(err)
 	}
 	defer db.Close()
+	if found.Restored {
+		j.wrong++
+		j.t.Errorf("%s: taken for a copy that came back: %+v", how, found)
+	}
 	count := func(query string, args ...any) (n int) {
 		if err := db.QueryRow(query, args...).Scan(&n); err != nil {
 			j.t.Fatal(err)
