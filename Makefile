@@ -4,8 +4,8 @@
 #   make demo       the daemon with two emulated modems, and a message between them
 #   make test       everything that must pass
 #   make lint       what of it needs no test run: gofmt, vet, staticcheck
-#   make faults     what proves the promises: crashes, power cuts, dying modems, mutants; five minutes
-#   make faults-full  the full counts of it, SHARD=i/n of the simulator's
+#   make faults     what proves the promises: crashes, power cuts, dying modems, mutants, fuzzers; five minutes
+#   make faults-full  the full counts of it, or SHARD=i/n of them
 #   make bench      measure everything once, in three minutes; nothing passes or fails
 #   make bench-peers  beside smstools, gammu-smsd and Kannel, installed if missing, into docs/benchmarks.md
 #   make fuzz       each fuzz target for FUZZTIME (1m)
@@ -63,7 +63,7 @@ FAULTS ?=
 faults: tools
 	CGO_ENABLED=1 $(GO) run ./test/faults $(FAULTS)
 
-# On two cores the simulator's shards of SHARD=1/2 and 2/2 take up to half an hour each.
+# On two cores a shard of SHARD=1/4 takes up to half an hour; the first has the mutants too.
 SHARD ?=
 faults-full: tools
 	CGO_ENABLED=1 $(GO) run ./test/faults -full -shard=$(SHARD) $(FAULTS)

@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -242,4 +246,74 @@ func failedCalls(log string) int {
 		return 0
 	}
 	return strings.Count(string(b), "S") + strings.Count(string(b), "W")
+}
+
+// hangs are ways to hang on the socket, or to be slow on it.
+var hangs = []func(net.Conn){
+	func(net.Conn) {},
+	func(c net.Conn) { c.(*net.UnixConn).CloseWrite() },
+	func(c net.Conn) { io.WriteString(c, "GET /v1/status HTTP/1.1\r\nHost: ") },
+	func(c net.Conn) {
+		io.WriteString(c, "POST /v1/messages HTTP/1.1\r\nHost: simpost\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{")
+	},
+	func(c net.Conn) { // never reads
+		for range 20 {
+			io.WriteString(c, "GET /openapi.json HTTP/1.1\r\nHost: simpost\r\n\r\n")
+		}
+	},
+	func(c net.Conn) { // 1 GB, of which no more is taken than the limit of a body
+		io.WriteString(c, "POST /v1/messages HTTP/1.1\r\nHost: simpost\r\nContent-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n")
+		block := make([]byte, 64<<10)
+		for range 1 << 14 {
+			if _, err := c.Write(block); err != nil {
+				return
+			}
+		}
+	},
+}
+
+const (
+	hungClients = 1000
+	healthy99   = 50 * time.Millisecond
+)
+
+// A healthy client is served at once while a thousand others hang.
+func TestHungClients(t *testing.T) {
+	began := time.Now()
+	v := newVictim(t)
+	v.start()
+	v.serving(nil)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for i := range hungClients {
+		c, err := net.Dial("unix", v.socket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.SetWriteDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() { hangs[i%len(hangs)](c) })
+	}
+	var took []time.Duration
+	for n := range counts(t, 50, 200, 1000) {
+		asked := time.Now()
+		v.asked = append(v.asked, order{fmt.Sprintf("hung-%d", n), textTo(v.phones[n%3].Number(), fmt.Sprintf("beside %d.", n))})
+		if v.ask(); len(v.asked) > 0 {
+			t.Fatalf("a healthy client was refused\n%s", v.log)
+		}
+		took = append(took, time.Since(asked))
+	}
+	slices.Sort(took)
+	p99 := took[len(took)*99/100]
+	if os.Getenv("SIMPOST_FAULTS") == "full" && p99 > healthy99 {
+		v.wrong++
+		t.Errorf("a healthy client waited %v one time in a hundred, want %v", p99, healthy99)
+	}
+	v.settled()
+	v.flagged = v.judge()
+	v.ready = nil
+	v.row("clients", fmt.Sprintf("1,000 hung and slow clients, 1 GB bodies; a healthy one waits %v, p99 %v", took[len(took)/2].Round(time.Millisecond/10), p99.Round(time.Millisecond/10)),
+		len(took), time.Since(began))
 }

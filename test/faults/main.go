@@ -1,10 +1,10 @@
 // Command faults runs what proves simpost under faults and prints one line a
-// fault: the simulator's campaigns (test/sim), the kills and the power cuts of the
-// built program (cmd/simpost), and the mutants: the program with one line broken,
-// which a test must notice. `make faults` and `make faults-full` call it.
+// fault: the simulator's campaigns (test/sim), the kills, power cuts, bad disks
+// and hung clients of the built program (cmd/simpost), the mutants: the program with
+// one line broken, which a test must notice, and beside all that the fuzzers. `make faults` and `make faults-full` call it.
 //
 // What a reader would get wrong: it judges nothing itself. A line comes from a
-// test, which has failed or not; only the mutants are counted here.
+// test, which has failed or not; only mutants and fuzzers are counted here.
 package main
 
 import (
@@ -30,16 +30,31 @@ import (
 )
 
 func main() {
-	full := flag.Bool("full", false, "the full counts, in shards of at most 30 minutes")
-	shard := flag.String("shard", "", "run the `i/n`-th part of the simulator's trials")
-	only := flag.String("only", "", "kinds to run, a comma between them: sim, kill, mutants")
+	var o options
+	flag.BoolVar(&o.full, "full", false, "the full counts, in shards of at most 30 minutes")
+	flag.StringVar(&o.shard, "shard", "", "run the `i/n`-th part of the trials")
+	flag.StringVar(&o.only, "only", "", "kinds to run, a comma between them: sim, kill, mutants, fuzz")
+	flag.StringVar(&o.run, "run", "", "of the simulator's campaigns, those that match this `regexp`")
+	flag.BoolVar(&o.race, "race", false, "with the race detector, several times slower")
+	flag.DurationVar(&o.fuzzTime, "fuzztime", time.Minute, "how long each fuzzer runs; 0: none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, *full, *shard, *only); err != nil {
+	if err := o.do(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		os.Exit(1)
 	}
+}
+
+// options are the flags.
+type options struct {
+	full, race       bool
+	shard, only, run string
+	fuzzTime         time.Duration
+}
+
+func (o options) wants(kind string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), kind)
 }
 
 // row is a line of the table, as the tests write it (test/sim, Row).
@@ -52,7 +67,9 @@ type row struct {
 	Wall                              float64 `json:"wall_s"`
 }
 
-func run(ctx context.Context, w io.Writer, full bool, shard, only string) error {
+// do runs what is wanted: what waits beside what counts, and the fuzzers, which may
+// be slow, beside all of it.
+func (o options) do(ctx context.Context, w io.Writer) error {
 	dir, err := os.MkdirTemp("", "simpost-faults")
 	if err != nil {
 		return err
@@ -60,44 +77,71 @@ func run(ctx context.Context, w io.Writer, full bool, shard, only string) error 
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, "rows")
 	counts := "ci"
-	if full {
+	if o.full {
 		counts = "full"
 	}
-	env := append(os.Environ(), "SIMPOST_FAULTS="+counts, "SIMPOST_FAULTS_OUT="+out, "SIMPOST_SHARD="+shard)
-	var errs []error
-	if wanted(only, "sim") {
-		errs = append(errs, goTest(ctx, env, "./test/sim", "TestJudge|TestFaults"))
-	}
-	if wanted(only, "kill") {
-		errs = append(errs, goTest(ctx, env, "./cmd/simpost", "TestKilled|TestPowerCut|TestUnplugged"))
-	}
-	errs = append(errs, table(w, out))
-	if wanted(only, "mutants") {
+	env := append(os.Environ(), "SIMPOST_FAULTS="+counts, "SIMPOST_FAULTS_OUT="+out, "SIMPOST_SHARD="+o.shard)
+	var fuzzed strings.Builder
+	fuzzing := make(chan error, 1)
+	go func() { fuzzing <- o.fuzz(ctx, &fuzzed) }()
+	waiting := make(chan error, 1)
+	go func() { waiting <- o.tests(ctx, env, "kill") }()
+	errs := []error{o.tests(ctx, env, "sim"), <-waiting, table(w, out)}
+	if o.wants("mutants") && (o.shard == "" || strings.HasPrefix(o.shard, "1/")) {
 		errs = append(errs, hunt(ctx, w, dir))
 	}
+	errs = append(errs, <-fuzzing)
+	fmt.Fprint(w, fuzzed.String())
 	return errors.Join(errs...)
 }
 
-func wanted(only, kind string) bool {
-	return only == "" || slices.Contains(strings.Split(only, ","), kind)
+// suite is tests of one package that write lines of the table.
+type suite struct {
+	kind, pkg, run string
+	parallel       int // at once; those of kill mostly wait
+	env            []string
 }
 
-// goTest runs tests; on failure it shows the end of what they said. Databases of
-// emulated worlds need no disk.
-func goTest(ctx context.Context, env []string, pkg, run string) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout=40m", "-run", "^("+run+")$", pkg)
-	cmd.Env = env
-	if pkg == "./test/sim" {
-		if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-			cmd.Env = append(env[:len(env):len(env)], "TMPDIR=/dev/shm")
+// suites are all of them. Databases of emulated worlds need no disk.
+var suites = []suite{
+	{"sim", "./test/sim", "^(TestJudge|TestFaults)$", 0, inMemory()},
+	{"kill", "./cmd/simpost", "^(TestKilled.*|TestPowerCut.*|TestUnplugged.*|TestBadDisk|TestFloodCostsNoMemory|TestHungClients)$", 8, nil},
+}
+
+func inMemory() []string {
+	if info, err := os.Stat("/dev/shm"); err != nil || !info.IsDir() {
+		return nil
+	}
+	return []string{"TMPDIR=/dev/shm"}
+}
+
+func (o options) tests(ctx context.Context, env []string, kind string) error {
+	for _, s := range suites {
+		if s.kind == kind && o.wants(kind) {
+			return o.test(ctx, env, s)
 		}
 	}
-	if strings.HasPrefix(run, "TestKilled") {
-		cmd.Args[5] = run
+	return nil
+}
+
+// test runs a suite; on failure it shows the end of what its tests said.
+func (o options) test(ctx context.Context, env []string, s suite) error {
+	run := s.run
+	if o.run != "" && s.kind == "sim" {
+		run = "^TestFaults$/" + o.run
 	}
+	args := []string{"test", "-count=1", "-timeout=60m", "-run", run}
+	if o.race {
+		args = append(args, "-race")
+	}
+	if s.parallel > 0 {
+		args = append(args, fmt.Sprintf("-parallel=%d", s.parallel))
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, s.pkg)...)
+	cmd.Env = append(env[:len(env):len(env)], s.env...)
 	said, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", pkg, err, tail(said))
+		return fmt.Errorf("%s: %w\n%s", s.pkg, err, tail(said))
 	}
 	return nil
 }
@@ -179,9 +223,6 @@ func (m mutant) try(ctx context.Context, dir string) (by string, err error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout=5m", "-overlay", overlay, "-run", m.test, m.pkg)
 	cmd.Env = append(os.Environ(), "SIMPOST_FAULTS=quick")
-	if m.pkg == "./cmd/simpost" {
-		cmd.Env = append(cmd.Env, "SIMPOST_FAULTS=quick")
-	}
 	said, err := cmd.CombinedOutput()
 	killers := failedTest.FindAllSubmatch(said, -1)
 	switch {
