@@ -3,6 +3,7 @@ package modem
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -285,6 +286,32 @@ func TestListWhileStarting(t *testing.T) {
 		h.lie = ""
 		if got, err := m.List(t.Context()); err != nil || len(got) != 4 || h.reads != 0 {
 			t.Errorf("afterwards: %d messages, %v, %d reads", len(got), err, h.reads)
+		}
+	})
+}
+
+// TestMemoryThatIsNotThere: it is offered and can't be selected. The others are listed, and it is not asked for again; one
+// that could be selected before and can't be now is an error.
+func TestMemoryThatIsNotThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		s.on = remembering(`+CPMS="SR","SM","SM"`, `+CPMS="SR","ME","SM"`)
+		s.answers["+CPMS=?"], s.answers["+CMGL=4"] = `+CPMS: ("SM","ME","SR"),("SM","ME"),("SM")|OK`, "OK"
+		m := s.mustOpen(Config{})
+		for range 2 {
+			if _, err := m.List(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		asked := s.count(`+CPMS="SR","SM","SM"`) + s.count(`+CPMS="SR","ME","SM"`)
+		if got := m.Settings().Memories; !slices.Equal(got, []string{"SM", "ME"}) || asked != 1 {
+			t.Errorf("memories %q, asked %d times: %q", got, asked, s.log())
+		}
+		s.mu.Lock()
+		s.on = remembering(`+CPMS="ME","SM","SM"`)
+		s.mu.Unlock()
+		if _, err := m.List(t.Context()); err == nil {
+			t.Error("a memory that was there went without a word")
 		}
 	})
 }

@@ -109,6 +109,7 @@ type Modem struct {
 	asksCNMI bool            // CNMI? reads back what CNMI= set
 	cmee     string          // what CMEE? said at the start
 	scan     map[string]bool // memories whose CMGL is not to be trusted
+	swept    map[string]bool // memories that could be selected once
 	phantom  map[string]int  // messages CPMS counts and nobody can read
 	sent     time.Time       // the last message was answered, or given up
 	linkKept bool            // AT+CMMS=2 was given
@@ -122,7 +123,7 @@ type Modem struct {
 // rwc from here on, and closes it when it fails; every error is a *StartError.
 func Open(ctx context.Context, rwc io.ReadWriteCloser, cfg Config) (*Modem, error) {
 	cfg.Limits = cfg.Limits.withDefaults()
-	m := &Modem{cfg: cfg, dialect: generic, scan: map[string]bool{}, phantom: map[string]int{}}
+	m := &Modem{cfg: cfg, dialect: generic, scan: map[string]bool{}, swept: map[string]bool{}, phantom: map[string]int{}}
 	m.conn = atcmd.Open(rwc, atcmd.Config{Trace: cfg.Trace, Resynced: cfg.Resynced})
 	m.news = listen(m.conn)
 	if err := m.bringUp(ctx, rwc); err != nil {
