@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -35,10 +34,8 @@ type atInput struct {
 }
 
 func (s *server) at(ctx context.Context, in *atInput) (*answer[api.ATAnswer], error) {
-	if !slices.Contains(s.ModemNames(), in.Name) {
-		e := unknownModem(in.Name, s.ModemNames())
-		e.Code = api.CodeNotFound
-		return nil, problemOf(e)
+	if err := s.known(in.Name); err != nil {
+		return nil, s.fail(ctx, err)
 	}
 	if !s.Console {
 		e := api.Errorf(api.CodeForbidden, "the console is off")

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,10 +24,8 @@ type signalInput struct {
 }
 
 func (s *server) signal(ctx context.Context, in *signalInput) (*answer[api.SignalHistory], error) {
-	if names := s.ModemNames(); !slices.Contains(names, in.Name) {
-		e := unknownModem(in.Name, names)
-		e.Code = api.CodeNotFound
-		return nil, problemOf(e)
+	if err := s.known(in.Name); err != nil {
+		return nil, s.fail(ctx, err)
 	}
 	rows, err := s.Store.Signals(in.Name, s.Now().Add(-time.Duration(in.Days)*24*time.Hour))
 	if err != nil {

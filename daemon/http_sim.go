@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,10 +43,6 @@ func (s *server) simRoutes(h huma.API) {
 	}, s.setOperator)
 }
 
-type nameInput struct {
-	Name string `path:"name" doc:"as in the configuration"`
-}
-
 type smscInput struct {
 	Name string `path:"name" doc:"as in the configuration"`
 	Body api.SMSCRequest
@@ -84,16 +79,6 @@ func refusedBy(name string, err error) error {
 		return err
 	}
 	return api.Errorf(api.CodeUnavailable, "the modem %s: %v", name, err)
-}
-
-// known says that there is such a modem.
-func (s *server) known(name string) error {
-	if slices.Contains(s.ModemNames(), name) {
-		return nil
-	}
-	e := unknownModem(name, s.ModemNames())
-	e.Code = api.CodeNotFound
-	return e
 }
 
 func (s *server) sim(ctx context.Context, in *nameInput) (*answer[api.SIM], error) {

@@ -63,19 +63,32 @@ func (s *server) modems(context.Context, *struct{}) (*answer[api.Modems], error)
 	return &answer[api.Modems]{api.Modems{Modems: s.Modems()}}, nil
 }
 
-type modemInput struct {
+type nameInput struct {
 	Name string `path:"name" doc:"as in the configuration"`
 }
 
-func (s *server) modem(_ context.Context, in *modemInput) (*answer[api.Modem], error) {
+func (s *server) modem(ctx context.Context, in *nameInput) (*answer[api.Modem], error) {
 	all := s.Modems()
 	i := slices.IndexFunc(all, func(m api.Modem) bool { return m.Name == in.Name })
 	if i < 0 {
-		e := unknownModem(in.Name, s.ModemNames())
-		e.Code = api.CodeNotFound
-		return nil, problemOf(e)
+		return nil, s.fail(ctx, notThere(in.Name, s.ModemNames()))
 	}
 	return &answer[api.Modem]{all[i]}, nil
+}
+
+// known refuses a name that no modem has.
+func (s *server) known(name string) error {
+	if names := s.ModemNames(); !slices.Contains(names, name) {
+		return notThere(name, names)
+	}
+	return nil
+}
+
+// notThere is unknownModem where the name is in the path.
+func notThere(name string, names []string) *api.Error {
+	e := unknownModem(name, names)
+	e.Code = api.CodeNotFound
+	return e
 }
 
 func (s *server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], error) {

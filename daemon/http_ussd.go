@@ -28,10 +28,8 @@ type ussdInput struct {
 
 func (s *server) ussd(ctx context.Context, in *ussdInput) (*answer[api.USSDAnswer], error) {
 	r := in.Body
-	if !slices.Contains(s.ModemNames(), in.Name) {
-		e := unknownModem(in.Name, s.ModemNames())
-		e.Code = api.CodeNotFound
-		return nil, problemOf(e)
+	if err := s.known(in.Name); err != nil {
+		return nil, s.fail(ctx, err)
 	}
 	admin := s.Door.roles(peerFrom(ctx))&roleAdmin != 0
 	if e := s.mayUSSD(in.Name, r, admin); e != nil {
