@@ -114,6 +114,7 @@ type Modem struct {
 	Name    string `mapstructure:"name"`     // [a-z0-9-]{1,32}, unique
 	Device  string `mapstructure:"device"`   // see FoundBy; it may come and go
 	Baud    int    `mapstructure:"baud"`     // bits per second; 0 is found out
+	RTSCTS  bool   `mapstructure:"rtscts"`   // hardware flow control
 	Profile string `mapstructure:"profile"`  // a dialect's name; empty: by the modem's own answers
 	PINFile string `mapstructure:"pin_file"` // a file that holds the SIM's PIN and nothing else
 	SMSC    string `mapstructure:"smsc"`     // overrides the SIM's service centre number

@@ -56,7 +56,7 @@ func (e *Examiner) examine(ctx context.Context, b *board, mc configs.Modem) (api
 	if open == nil {
 		open = hw.Open
 	}
-	port, err := open(hw.Port{Path: mc.Device, Baud: mc.Baud})
+	port, err := open(hw.Port{Path: mc.Device, Baud: mc.Baud, RTSCTS: mc.RTSCTS})
 	if err != nil {
 		return conditionOf(err), err
 	}

@@ -84,6 +84,7 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 		}
 		device.port.Baud = row.speed
 	}
+	device.port.RTSCTS = mc.RTSCTS
 	port, err := d.openSettled(ctx, device)
 	if err != nil {
 		return err

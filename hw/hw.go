@@ -45,10 +45,12 @@ var ErrGone = errors.New("the device is gone")
 type Port struct {
 	Path string // a tty, a pty, or a symlink to one; it may come and go
 	Baud int    // bits per second; 0 is DefaultBaud
+
+	RTSCTS bool // hardware flow control: the line has the two wires, and the modem wants them
 }
 
 // Open opens the terminal, takes it for this process alone, and sets it to raw
-// 8N1 without flow control and with DTR and RTS on; what was still unread from
+// 8N1 without flow control (unless p.RTSCTS) and with DTR and RTS on; what was still unread from
 // before is dropped. Closing does not drop DTR (HUPCL is off), which would reset
 // some modems. Every error is an *OpenError.
 //
@@ -63,7 +65,7 @@ func Open(p Port) (io.ReadWriteCloser, error) {
 	if err != nil {
 		return nil, openError(p.Path, err)
 	}
-	if err := setUp(f, p.Baud); err != nil {
+	if err := setUp(f, p); err != nil {
 		f.Close()
 		return nil, openError(p.Path, err)
 	}
@@ -86,9 +88,9 @@ func openTTY(path string) (*os.File, error) {
 
 // setUp locks the terminal first and touches its settings only then, so that a
 // port in use by another program is left as that program set it.
-func setUp(f *os.File, baud int) error {
-	if baud == 0 {
-		baud = DefaultBaud
+func setUp(f *os.File, p Port) error {
+	if p.Baud == 0 {
+		p.Baud = DefaultBaud
 	}
 	return control(f, func(fd int) error {
 		if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
@@ -97,10 +99,10 @@ func setUp(f *os.File, baud int) error {
 		if err := lock(fd); err != nil {
 			return err
 		}
-		if err := programLine(fd, baud); err != nil {
+		if err := programLine(fd, p.Baud); err != nil {
 			return err
 		}
-		if err := keepDTR(fd); err != nil {
+		if err := keepDTR(fd, p.RTSCTS); err != nil {
 			return fmt.Errorf("switch off hang-up on close: %w", err)
 		}
 		return exclude(fd)
@@ -130,12 +132,17 @@ func programLine(fd, baud int) error {
 	return port.Close()
 }
 
-func keepDTR(fd int) error {
+// keepDTR leaves DTR up when the port is closed, and hands RTS to the driver where
+// that is wanted: neither is among what the serial library sets.
+func keepDTR(fd int, rtscts bool) error {
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
 		return err
 	}
 	t.Cflag &^= unix.HUPCL
+	if rtscts {
+		t.Cflag |= unix.CRTSCTS
+	}
 	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 

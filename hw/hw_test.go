@@ -103,11 +103,13 @@ func cook(t *testing.T, path string) {
 func TestLineSettings(t *testing.T) {
 	_, path := newPTY(t)
 	for _, tt := range []struct {
-		baud int
-		want uint32
-	}{{0, unix.B115200}, {9600, unix.B9600}, {460800, unix.B460800}} {
+		baud   int
+		rtscts bool
+		want   uint32
+		flow   uint32
+	}{{0, false, unix.B115200, 0}, {9600, false, unix.B9600, 0}, {460800, true, unix.B460800, unix.CRTSCTS}} {
 		cook(t, path)
-		rwc, err := Open(Port{Path: path, Baud: tt.baud})
+		rwc, err := Open(Port{Path: path, Baud: tt.baud, RTSCTS: tt.rtscts})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +124,7 @@ func TestLineSettings(t *testing.T) {
 		if got := tio.Cflag & unix.CBAUD; got != tt.want {
 			t.Errorf("baud %d: speed bits %#o, want %#o", tt.baud, got, tt.want)
 		}
-		if tio.Cflag&(unix.HUPCL|unix.CRTSCTS|unix.PARENB|unix.CSTOPB) != 0 || tio.Cflag&unix.CSIZE != unix.CS8 {
+		if tio.Cflag&(unix.HUPCL|unix.CRTSCTS|unix.PARENB|unix.CSTOPB) != tt.flow || tio.Cflag&unix.CSIZE != unix.CS8 {
 			t.Errorf("baud %d: control flags %#o", tt.baud, tio.Cflag)
 		}
 		if tio.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != 0 || tio.Iflag&(unix.ICRNL|unix.IXON) != 0 || tio.Oflag&unix.OPOST != 0 {
