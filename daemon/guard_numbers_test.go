@@ -1,8 +1,8 @@
 package daemon
 
 import (
+	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -97,6 +97,35 @@ func TestNumberRules(t *testing.T) {
 	}
 }
 
+// Each region's example numbers: what is ordinary is let through, and what costs
+// extra is not, but for what no prefix tells.
+func TestExampleNumbers(t *testing.T) {
+	table, err := os.ReadFile("testdata/example_numbers.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if f[0] == "#" {
+			continue
+		}
+		a, err := pdu.ParseAddress(f[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := (&numberRules{}).check(a)
+		extra := b != nil && b.code == api.CodeGuardPremium
+		if want := f[1] == "premium" || f[1] == "shared"; extra != want {
+			t.Errorf("%s %s number %s: refused is %v", f[0], f[1], f[2], extra)
+		}
+		seen[f[1]]++
+	}
+	if seen["mobile"] < 200 || seen["premium"] < 80 || seen["shared"] < 50 || seen["missed"] > 10 {
+		t.Errorf("numbers: %v", seen)
+	}
+}
+
 // What a refusal says lifts it does, whatever the number: the entry alone is
 // enough, or the next refusal names the next one.
 func TestLiftsLift(t *testing.T) {
@@ -172,15 +201,20 @@ func TestGuardTables(t *testing.T) {
 	if len(homes) < 230 {
 		t.Errorf("%d mobile country codes, want all 230 and more", len(homes))
 	}
-	for i, p := range premium {
-		if !regexp.MustCompile(`^[1-9][0-9]{2,6}$`).MatchString(p) || slices.Contains(premium[:i], p) {
+	longest := 0
+	for p := range premium {
+		longest = max(longest, len(p))
+		if !regexp.MustCompile(`^[1-9][0-9]{2,6}$`).MatchString(p) {
 			t.Errorf("range %q", p)
 		}
-		for _, other := range premium[:i] {
-			if strings.HasPrefix(p, other) {
-				t.Errorf("range %s is within %s", p, other)
+		for n := 1; n < len(p); n++ {
+			if premium[p[:n]] {
+				t.Errorf("range %s is within %s", p, p[:n])
 			}
 		}
+	}
+	if longest != longestRange || len(premium) < 400 {
+		t.Errorf("%d ranges, the longest with %d digits", len(premium), longest)
 	}
 	for _, prefixes := range []map[string]string{trunks, exits} {
 		for code := range prefixes {

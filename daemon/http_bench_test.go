@@ -26,7 +26,7 @@ func benchAPI(b *testing.B, g *guard) (*server, string) {
 		b.Fatal(err)
 	}
 	s := newAPI(apiDeps{
-		Store: st, Guard: g, Log: slog.New(slog.DiscardHandler), Modems: func() []api.Modem { return nil }, Wake: func() {},
+		Store: st, Guard: g, Log: slog.New(slog.DiscardHandler), Modems: func() []api.Modem { return nil }, ModemNames: func() []string { return nil }, Wake: func() {},
 		Started: time.Now(), Door: testDoor(uint32(os.Getuid()), uint32(os.Getgid())),
 	})
 	path := filepath.Join(b.TempDir(), "s")
