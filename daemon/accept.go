@@ -283,7 +283,7 @@ func (c *composer) messages(to []pdu.Address, parts []pdu.UserData) []store.NewM
 	submit := pdu.Submit{SRR: c.msg.Report, VP: pdu.RelativeValidity(c.msg.Validity)}
 	for i, a := range to {
 		m := c.msg
-		m.To, submit.DA = a.String(), a
+		m.To, m.Accounts, submit.DA = a.String(), c.rules.accounts(a), a
 		m.Parts = make([][]byte, len(parts))
 		for k, ud := range parts {
 			submit.UD = ud

@@ -99,6 +99,31 @@ func (r *numberRules) forms(a pdu.Address, digits string) []string {
 	return forms
 }
 
+// accounts are what a number is called in budgets, so that its national and its
+// international spelling share one: its digits from abroad, without a trunk prefix.
+// A number in national form has one for each country that the cards are from. None:
+// only its own digits.
+func (r *numberRules) accounts(a pdu.Address) []string {
+	if r == nil || service(a) {
+		return nil
+	}
+	if digits := r.internationalDigits(a); digits != "" {
+		code := plan(callingCode(digits))
+		return []string{account(code, digits[len(code):])}
+	}
+	var keys []string
+	for _, code := range r.home {
+		if key := account(plan(code), a.Digits); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func account(code, national string) string {
+	return code + strings.TrimPrefix(national, cmp.Or(trunks[code], "0"))
+}
+
 // short tells a short code, also one behind the calling code of a country whose
 // numbers are all longer: those are the ones with codes of one or two digits.
 func short(a pdu.Address, digits string) bool {

@@ -126,6 +126,32 @@ func TestExampleNumbers(t *testing.T) {
 	}
 }
 
+// All spellings of one number are one account.
+func TestAccounts(t *testing.T) {
+	for _, c := range []struct{ home, spellings, want string }{
+		{"47", "+4790000001 004790000001 90000001", "4790000001"},
+		{"49", "+4915123456789 004915123456789 015123456789 15123456789", "4915123456789"},
+		{"39", "+390612345678 0612345678", "39612345678"},
+		{"36", "+36201234567 06201234567", "36201234567"},
+		{unitedStates, "+12125550100 12125550100 2125550100", "12125550100"},
+		{"", "+4790000001", "4790000001"},
+		{"", "90000001", ""},
+		{"47", "*100#", ""},
+		{"46 47", "90000001", "4690000001 4790000001"},
+	} {
+		r := &numberRules{home: strings.Fields(c.home)}
+		for _, s := range strings.Fields(c.spellings) {
+			a, err := pdu.ParseAddress(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(r.accounts(a), " "); got != c.want {
+				t.Errorf("at home in %s: %s is %q, want %q", c.home, s, got, c.want)
+			}
+		}
+	}
+}
+
 // What a refusal says lifts it does, whatever the number: the entry alone is
 // enough, or the next refusal names the next one.
 func TestLiftsLift(t *testing.T) {

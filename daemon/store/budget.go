@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"simpost/daemon/api"
@@ -85,7 +86,9 @@ func (t *tx) spend(now time.Time, b Budget, msgs []NewMessage) (alarm bool, err 
 func (t *tx) spendOnRecipients(limit int, msgs []NewMessage) error {
 	parts := map[string]int{}
 	for i := range msgs {
-		parts[numberKey(msgs[i].To)] += len(msgs[i].Parts)
+		for _, key := range msgs[i].accounts() {
+			parts[key] += len(msgs[i].Parts)
+		}
 	}
 	over := map[string]string{}
 	for key, n := range parts {
@@ -98,6 +101,14 @@ func (t *tx) spendOnRecipients(limit int, msgs []NewMessage) error {
 		}
 	}
 	return overHour(msgs, over)
+}
+
+// accounts are the keys that a message's recipient is counted under.
+func (n *NewMessage) accounts() []string {
+	if len(n.Accounts) > 0 {
+		return n.Accounts
+	}
+	return []string{numberKey(n.To)}
 }
 
 // hour is the first and the last slice that count now.
@@ -127,8 +138,9 @@ func overHour(msgs []NewMessage, over map[string]string) error {
 	}
 	var wrong []api.FieldError
 	for i := range msgs {
-		if why, ok := over[numberKey(msgs[i].To)]; ok {
-			wrong = append(wrong, api.FieldError{Field: fmt.Sprintf("to[%d]", i), Code: api.CodeGuardRecipientHour, Value: msgs[i].To, Message: why})
+		keys := msgs[i].accounts()
+		if at := slices.IndexFunc(keys, func(key string) bool { return over[key] != "" }); at >= 0 {
+			wrong = append(wrong, api.FieldError{Field: fmt.Sprintf("to[%d]", i), Code: api.CodeGuardRecipientHour, Value: msgs[i].To, Message: over[keys[at]]})
 		}
 	}
 	e := api.Errorf(api.CodeGuardRecipientHour, "%s", wrong[0].Message)
@@ -142,36 +154,69 @@ func (t *tx) spendOfDay(now time.Time, limit int, msgs []NewMessage) (alarm bool
 		n += len(msgs[i].Parts)
 	}
 	starts, ends := dayOf(now)
-	// Nearly always the day has begun, and its alarm is far off or over: that takes
-	// one statement without an answer. The others are looked at below.
-	changed, err := t.change(`UPDATE budget SET parts = parts + ?1 WHERE key = ?2 AND starts = ?3 AND parts + ?1 <= ?4 AND (alarmed OR parts + ?1 < ?5)`,
-		n, dayKey, starts.UnixMilli(), limit, limit*alarmAt/100)
-	if err != nil || changed > 0 {
-		return false, err
-	}
-	var after int
-	err = t.row(`INSERT INTO budget (key, starts, ends, parts) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET parts = parts + excluded.parts RETURNING parts`,
-		dayKey, starts.UnixMilli(), ends.UnixMilli(), n).Scan(&after)
+	d, err := t.today(starts, ends)
 	if err != nil {
 		return false, err
 	}
+	after := d.parts + n
 	if after > limit {
 		return false, api.Errorf(api.CodeGuardDay, "it would be %d parts today, %d of them accepted before, and the limit is %d; the next day begins at %s",
-			after, after-n, limit, ends.Format(time.RFC3339))
+			after, d.parts, limit, ends.Format(time.RFC3339))
 	}
-	if after*100 < limit*alarmAt { // the day's first request
+	d.parts, d.unwritten = after, true
+	if d.alarmed || after*100 < limit*alarmAt {
 		return false, nil
 	}
-	if _, err := t.exec(`UPDATE budget SET alarmed = 1 WHERE key = ? AND starts = ?`, dayKey, starts.UnixMilli()); err != nil {
-		return false, err
-	}
+	d.alarmed = true
 	return true, t.event(api.Event{Type: api.EventGuardAlarm, Detail: fmt.Sprintf("%d of the %d parts that may be accepted today are used up", after, limit)})
+}
+
+// dayCount is a day's row as the leader of the writer keeps it: it is debited in
+// memory, and written once for all that share a commit. An operation that fails
+// leaves it as it was (try), a commit that fails forgets it. The zero value is no day.
+type dayCount struct {
+	starts, ends int64
+	parts        int
+	alarmed      bool
+	unwritten    bool
+}
+
+// today is the count of the day from starts to ends.
+func (t *tx) today(starts, ends time.Time) (*dayCount, error) {
+	if t.day.starts == starts.UnixMilli() && t.day.ends == ends.UnixMilli() {
+		return t.day, nil
+	}
+	if err := t.writeDay(); err != nil {
+		return nil, err
+	}
+	d := dayCount{starts: starts.UnixMilli(), ends: ends.UnixMilli()}
+	err := t.row(`SELECT parts, alarmed FROM budget WHERE key = ? AND starts = ?`, dayKey, d.starts).Scan(&d.parts, &d.alarmed)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	*t.day = d
+	return t.day, nil
+}
+
+// writeDay writes what was debited.
+func (t *tx) writeDay() error {
+	d := t.day
+	if !d.unwritten {
+		return nil
+	}
+	_, err := t.exec(`INSERT INTO budget (key, starts, ends, parts, alarmed) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET parts = excluded.parts, alarmed = excluded.alarmed`, dayKey, d.starts, d.ends, d.parts, d.alarmed)
+	d.unwritten = d.unwritten && err != nil
+	return err
 }
 
 // ForgetBudgets forgets the windows that nobody looks at any more.
 func (s *Store) ForgetBudgets(now time.Time) (int, error) {
 	return s.batches(now, "forget old budgets", func(t *tx) (int, error) {
+		if err := t.writeDay(); err != nil {
+			return 0, err
+		}
+		*t.day = dayCount{} // it may be among them
 		return t.change(`DELETE FROM budget WHERE (key, starts) IN (SELECT key, starts FROM budget WHERE ends <= ? OR ends > ? LIMIT ?)`,
 			t.now, t.now+ahead.Milliseconds(), housekeepingBatch)
 	})

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mattn/go-sqlite3"
+
 	"simpost/daemon/api"
 )
 
@@ -173,6 +175,43 @@ func TestFailureSpendsNothing(t *testing.T) {
 		t.Errorf("%d parts are debited for nothing", n)
 	}
 	must[Accepted](t)(s.EnqueueWithin(t0, nil, []NewMessage{text(9)}, b))
+}
+
+// TestCommitThatFailsSpendsNothing: nothing that was debited in memory outlives a
+// commit that did not happen.
+func TestCommitThatFailsSpendsNothing(t *testing.T) {
+	s := open(t)
+	b := Budget{Day: 10}
+	must[Accepted](t)(s.EnqueueWithin(t0, nil, []NewMessage{text(2)}, b))
+	err := s.write(t0, "spend", func(tx *tx) error {
+		if _, err := tx.spend(t0, b, []NewMessage{text(7)}); err != nil {
+			return err
+		}
+		return sqlite3.Error{Code: sqlite3.ErrFull} // ends the batch
+	})
+	wantCode(t, err, api.CodeDiskFull)
+	must[Accepted](t)(s.EnqueueWithin(t0, nil, []NewMessage{text(8)}, b))
+	if n := s.today(t, t0); n != 10 {
+		t.Errorf("%d parts are debited, want 10", n)
+	}
+	_, err = s.EnqueueWithin(t0, nil, []NewMessage{text(1)}, b)
+	wantCode(t, err, api.CodeGuardDay)
+}
+
+// TestAccounts: what is one number shares one budget, however it is spelt.
+func TestAccounts(t *testing.T) {
+	s := open(t)
+	b := Budget{RecipientHour: 3}
+	home, abroad := text(2), text(2)
+	home.To, home.Accounts = "90000001", []string{"4790000001", "4690000001"}
+	abroad.Accounts = []string{"4790000001"}
+	must[Accepted](t)(s.EnqueueWithin(t0, nil, []NewMessage{home}, b))
+	_, err := s.EnqueueWithin(t0, nil, []NewMessage{abroad}, b)
+	if e := wantCode(t, err, api.CodeGuardRecipientHour); len(e.Errors) != 1 || e.Errors[0].Value != abroad.To {
+		t.Errorf("refused: %+v", e.Errors)
+	}
+	abroad.To, abroad.Accounts = "+4690000002", []string{"4690000002"}
+	must[Accepted](t)(s.EnqueueWithin(t0, nil, []NewMessage{abroad}, b))
 }
 
 // Requests that share a commit do not share what only one of them can have.

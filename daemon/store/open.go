@@ -36,10 +36,11 @@ type Store struct {
 	conn         *sql.Conn // the one connection that writes; used by the leader of w only
 	rdb          *sql.DB
 	w            writer
-	mark         mark // used by the leader of w, and before and after it
-	checkpointAt int  // frames; a test's are fewer
-	before       rows // when it was opened
-	forgot       bool // the write-ahead log still has what was forgotten; the leader's
+	mark         mark     // used by the leader of w, and before and after it
+	checkpointAt int      // frames; a test's are fewer
+	before       rows     // when it was opened
+	day          dayCount // the leader's
+	forgot       bool     // the write-ahead log still has what was forgotten; the leader's
 
 	mu          sync.Mutex // guards what follows
 	changed     chan struct{}

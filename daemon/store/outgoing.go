@@ -30,6 +30,7 @@ type NewMessage struct {
 	NotBefore *time.Time
 	Expires   *time.Time
 	Parts     [][]byte // SMS-SUBMIT TPDUs, concat reference 0, TP-MR 0
+	Accounts  []string // what To is called in budgets, whatever its spelling; empty: its digits
 }
 
 // Key makes a request repeatable: the same caller, key and hash get the same answer.

@@ -45,12 +45,13 @@ type tx struct {
 	counts map[api.State]int // change of the numbers of open messages
 	begun  int64             // the attempt that it begins, 0: none
 	forgot bool              // what it deleted must not stay in the write-ahead log
+	day    *dayCount         // the leader's
 }
 
 // write runs one operation and returns after the COMMIT that holds it. doing
 // says in the error what could not be done.
 func (s *Store) write(now time.Time, doing string, run func(*tx) error) error {
-	op := &operation{run: run, doing: doing, wake: make(chan bool, 1), tx: tx{conn: s.conn, now: now.UnixMilli()}}
+	op := &operation{run: run, doing: doing, wake: make(chan bool, 1), tx: tx{conn: s.conn, now: now.UnixMilli(), day: &s.day}}
 	s.w.mu.Lock()
 	s.w.waiting = append(s.w.waiting, op)
 	lead := !s.w.leading
@@ -100,14 +101,9 @@ func (s *Store) commit(batch []*operation) error {
 	if err := s.exec(`BEGIN IMMEDIATE`); err != nil {
 		return s.judge(err)
 	}
-	for _, op := range batch {
-		if err := s.try(op); err != nil {
-			_ = s.exec(`ROLLBACK`) // fails only where SQLite has done it
-			return s.judge(err)
-		}
-	}
-	if err := s.exec(`COMMIT`); err != nil {
-		_ = s.exec(`ROLLBACK`) // as above
+	if err := s.all(batch); err != nil {
+		_ = s.exec(`ROLLBACK`) // fails only where SQLite has done it
+		s.day = dayCount{}
 		return s.judge(err)
 	}
 	s.publish(batch)
@@ -118,16 +114,31 @@ func (s *Store) commit(batch []*operation) error {
 	return nil
 }
 
+// all runs batch to its COMMIT.
+func (s *Store) all(batch []*operation) error {
+	for _, op := range batch {
+		if err := s.try(op); err != nil {
+			return err
+		}
+	}
+	if err := batch[0].tx.writeDay(); err != nil {
+		return err
+	}
+	return s.exec(`COMMIT`)
+}
+
 // try runs one operation in its savepoint. The error it returns is one after
 // which the transaction can't go on; the operation's own error stays with it.
 func (s *Store) try(op *operation) error {
 	if err := s.exec(`SAVEPOINT op`); err != nil {
 		return err
 	}
+	before := s.day
 	op.err = op.call()
 	if op.err == nil {
 		return s.exec(`RELEASE op`)
 	}
+	s.day = before
 	op.tx.events, op.tx.counts, op.tx.begun, op.tx.forgot = 0, nil, 0, false
 	if endsBatch(op.err) {
 		return op.err
