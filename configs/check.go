@@ -160,6 +160,7 @@ func (k *checks) modems(modems []Modem) {
 		k.that(at("baud"), m.Baud == 0 || m.Baud >= baudLeast && m.Baud <= baudMost, "%d: write bits per second from %d to %d", m.Baud, baudLeast, baudMost)
 		k.that(at("profile"), profilePattern.MatchString(m.Profile), "%q: write small letters, digits and dashes", m.Profile)
 		k.that(at("smsc"), smscPattern.MatchString(m.SMSC), "%q: write up to 20 digits, with + before an international number", m.SMSC)
+		k.hands(at, m)
 		k.oneOf(at("smss"), m.SMSS, "", "none", "before-radio")
 		k.that(at("operator"), operatorPattern.MatchString(m.Operator), `%q: write "auto", or the country and network code of the operator, such as "24201"`, m.Operator)
 		k.that(at("pin_keep"), m.PINKeep >= 0 && m.PINKeep <= 2, "%d: write 1 or 2, or 0 for 2", m.PINKeep)

@@ -128,6 +128,10 @@ type Modem struct {
 
 	Broadcasts string `mapstructure:"broadcasts"` // channels of cell broadcasts; see ParseChannels
 
+	Hands      string `mapstructure:"hands"`       // see HandList
+	PowerKey   string `mapstructure:"power_key"`   // the GPIO line wired to its PWRKEY, as gpiochip0/4 or gpiochip0/4/low; empty: none
+	PowerPulse string `mapstructure:"power_pulse"` // how long the key is pressed: one of Pulses
+
 	BalanceCode    string        `mapstructure:"balance_code"`    // USSD code and replies that show the balance; empty: it is not asked for
 	BalanceEvery   time.Duration `mapstructure:"balance_every"`   // 0 is DefaultBalanceEvery
 	BalancePattern string        `mapstructure:"balance_pattern"` // regular expression; its first group, or all of it, is the amount

@@ -169,6 +169,13 @@ func TestProblems(t *testing.T) {
 			`line 5: modem[1].name: "a-2": modem[0] is automatic, and gives this name to another modem that it finds`}},
 		{"auto with a long name", "[[modem]]\nname = \"abcdefghijklmnopqrstuvwxyz-abc\"\ndevice = \"auto\"\n", []string{
 			`line 2: modem[0].name: "abcdefghijklmnopqrstuvwxyz-abc": an automatic modem has at most 29 letters, for the next one is called abcdefghijklmnopqrstuvwxyz-abc-2`}},
+		{"hands", smallest + "hands = \"usb-reset hammer usb-reset\"", []string{
+			`line 7: modem[0].hands: "hammer": write some of usb-reset, usb-power and power-key with spaces between them, or none alone`,
+			`line 7: modem[0].hands: "usb-reset" stands there twice`}},
+		{"a key without its line", smallest + "hands = \"power-key\"", []string{`line 7: modem[0].hands: power-key needs power_key, the line that it is wired to`}},
+		{"a key", smallest + "power_key = \"GPIO4\"", []string{
+			`modem[0].power_pulse: "": write one of sim800, sim7600, ec25`,
+			`line 7: modem[0].power_key: "GPIO4": write the chip and the line, such as "gpiochip0/4"`}},
 		{"relative path", "database = \"simpost.db\"\n[[modem]]\nname = \"a\"\ndevice = \"ttyUSB2\"", []string{
 			`line 1: database: "simpost.db": write a path that begins with /`,
 			`line 4: modem[0].device: "ttyUSB2": write "auto", a path such as "/dev/ttyUSB2", "usb:1-1.2", "imei:" or "iccid:" and the number`}},
@@ -404,6 +411,22 @@ func TestIsAutoName(t *testing.T) {
 		"office-1": false, "office-02": false, "office-100": false, "office-x": false, "offic": false, "spare": false} {
 		if got := IsAutoName("office", name); got != want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestHandList(t *testing.T) {
+	for _, c := range []struct {
+		m    Modem
+		want []string
+	}{
+		{Modem{}, []string{"usb-reset"}},
+		{Modem{PowerKey: "gpiochip0/4"}, []string{"usb-reset", "power-key"}},
+		{Modem{Hands: "usb-power usb-reset", PowerKey: "gpiochip0/4"}, []string{"usb-power", "usb-reset"}},
+		{Modem{Hands: "none", PowerKey: "gpiochip0/4"}, nil},
+	} {
+		if got := c.m.HandList(); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v", c.m, got)
 		}
 	}
 }
