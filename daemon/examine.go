@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"simpost/configs"
@@ -29,8 +30,96 @@ var examineLimits = modem.Limits{Command: 5 * time.Second, Boot: 20 * time.Secon
 const examineLimit = time.Minute
 
 // Modems examines the modems of a configuration, one after the other, and says
-// what is wrong with each; before tells which one is next.
+// what is wrong with each; before tells which one is next. Those that are not
+// named by a path or a place are looked for among what else is attached.
 func (e *Examiner) Modems(ctx context.Context, modems []configs.Modem, before func(configs.Modem)) []api.Modem {
+	named, others, ports := e.resolve(modems)
+	all := e.each(ctx, named, before)
+	if len(others) == 0 {
+		return all // what is left is nobody's, and not ours to open
+	}
+	return append(all, e.match(others, e.each(ctx, ports, before))...)
+}
+
+// Attached examines what is attached and surely a modem, for when there is no
+// configuration; each is called by its place.
+func (e *Examiner) Attached(ctx context.Context, before func(configs.Modem)) []api.Modem {
+	_, _, ports := e.resolve(nil)
+	return e.each(ctx, ports, before)
+}
+
+// resolve parts the modems into those whose device is known now, those that only
+// an answer can tell, and the ports that are left for these.
+func (e *Examiner) resolve(modems []configs.Modem) (named, others, ports []configs.Modem) {
+	taken := map[string]bool{}
+	for _, mc := range modems {
+		switch how, value := mc.FoundBy(); how {
+		case configs.ByPath:
+			taken[e.Hands.USBOf(value)] = true
+			named = append(named, mc)
+		case configs.ByPlace:
+			taken[value] = true
+			named = append(named, mc)
+		default:
+			others = append(others, mc)
+		}
+	}
+	at := map[string]string{}
+	for _, d := range attachedTo(&e.Hands) {
+		choice := d.Choose()
+		at[d.Place] = choice.TTY.Path
+		if choice.Sure && d.IsModem() && !taken[d.Place] {
+			ports = append(ports, configs.Modem{Name: d.Place, Device: choice.TTY.Path})
+		}
+	}
+	for i, mc := range named {
+		if how, place := mc.FoundBy(); how == configs.ByPlace && at[place] != "" {
+			named[i].Device = at[place]
+		}
+	}
+	return named, others, ports
+}
+
+// match gives the modems that answered the names that mean them: first by what they
+// say of themselves, then those that said nothing may be the ones that are missing,
+// and the automatic modem is all the rest.
+func (e *Examiner) match(modems []configs.Modem, seen []api.Modem) []api.Modem {
+	free := make([]int, len(seen)) // indices
+	for i := range seen {
+		free[i] = i
+	}
+	take := func(mc configs.Modem, is func(api.Modem) bool) bool {
+		i := slices.IndexFunc(free, func(i int) bool { return is(seen[i]) })
+		if i >= 0 {
+			seen[free[i]].Name = mc.Name
+			free = slices.Delete(free, i, i+1)
+		}
+		return i >= 0
+	}
+	slices.SortStableFunc(modems, func(a, b configs.Modem) int { return isAuto(a) - isAuto(b) })
+	var missing []configs.Modem
+	for _, mc := range modems {
+		auto := isAuto(mc) == 1
+		found := take(mc, func(m api.Modem) bool { return mc.Device == "imei:"+m.IMEI || mc.Device == "iccid:"+m.ICCID }) ||
+			take(mc, func(m api.Modem) bool { return auto || m.IMEI == "" })
+		if !found {
+			missing = append(missing, mc)
+		}
+		for n := 2; auto && take(configs.Modem{Name: fmt.Sprintf("%s-%d", mc.Name, n)}, func(api.Modem) bool { return true }); n++ {
+		}
+	}
+	return append(seen, e.each(context.Background(), missing, func(configs.Modem) {})...)
+}
+
+func isAuto(mc configs.Modem) int {
+	if how, _ := mc.FoundBy(); how == configs.Auto {
+		return 1
+	}
+	return 0
+}
+
+// each examines modems one after the other.
+func (e *Examiner) each(ctx context.Context, modems []configs.Modem, before func(configs.Modem)) []api.Modem {
 	b := newBoard(modems, time.Now())
 	for _, mc := range modems {
 		before(mc)
@@ -52,6 +141,10 @@ func (e *Examiner) Modems(ctx context.Context, modems []configs.Modem, before fu
 
 // examine opens a modem and returns the condition that it would be in.
 func (e *Examiner) examine(ctx context.Context, b *board, mc configs.Modem) (api.ConditionCode, error) {
+	if how, _ := mc.FoundBy(); how != configs.ByPath {
+		err := absentError("nothing that is attached says that it is this modem")
+		return conditionOf(err), err
+	}
 	open := e.Open
 	if open == nil {
 		open = hw.Open

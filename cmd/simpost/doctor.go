@@ -169,18 +169,14 @@ func (a *app) examine(ctx context.Context) (examination, configs.Config, error) 
 // attached ones whose AT port is sure.
 func (x *examination) look(ctx context.Context, a *app, cfg configs.Config, cfgErr error) {
 	e := a.examiner()
-	modems := cfg.Modems
-	if cfgErr != nil {
-		modems = nil
-		for _, d := range x.Attached {
-			if d.Modem && d.Sure {
-				modems = append(modems, configs.Modem{Name: d.Place, Device: d.Port})
-			}
-		}
+	next := func(m configs.Modem) { fmt.Fprintf(a.err, "simpost: asking %s on %s\n", m.Name, m.Device) }
+	if cfgErr == nil {
+		x.Modems = e.Modems(ctx, cfg.Modems, next)
+	} else {
+		x.Modems = e.Attached(ctx, next)
 	}
-	x.Modems = e.Modems(ctx, modems, func(m configs.Modem) { fmt.Fprintf(a.err, "simpost: asking %s on %s\n", m.Name, m.Device) })
 	x.separate()
-	if len(modems) == 0 {
+	if len(x.Modems) == 0 {
 		x.Machine = e.Machine()
 	}
 }
