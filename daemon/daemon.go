@@ -43,6 +43,8 @@ type Daemon struct {
 	Synced func() bool
 	// Hands are the machine's; their Root is for tests.
 	Hands hw.Hands
+	// Restart uses a hand on a modem; nil is that of Hands. For tests.
+	Restart func(hand hw.Hand, modem string) error
 	// Serving is called once the API answers; nil is allowed.
 	Serving func()
 

@@ -85,6 +85,14 @@ var findingCases = []findingCase{
 		w.send(text("+4791000001", "hello"))
 		w.send(text("+4791000002", "hello"))
 	}, detail: "2 messages in a row failed on lte"},
+	{want: api.FindHand, before: func(w *world, _ *emulator.Modem) {
+		w.tweak = func(d *Daemon) { d.Hands.Root = plugged(w.t) }
+	}, after: func(w *world, m *emulator.Modem) { fault(w, m, "life.deaf-power", 0) }, detail: "usb-reset by "},
+	{want: api.FindUsedUp, before: func(w *world, _ *emulator.Modem) { (&outside{}).inReach(w) },
+		after: func(w *world, m *emulator.Modem) {
+			fault(w, m, "life.deaf-power", 0)
+			time.Sleep(time.Hour)
+		}},
 	{want: api.FindFilling, after: func(w *world, m *emulator.Modem) {
 		if err := m.Fault("storage.delete-fails", emulator.FaultConfig{Times: 1e6}); err != nil {
 			w.t.Fatal(err)

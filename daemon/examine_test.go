@@ -71,7 +71,9 @@ func TestExaminerFindsWhatIsNamed(t *testing.T) {
 				}
 				look := e.Modems
 				if c.modems == nil {
-					look = func(ctx context.Context, _ []configs.Modem, before func(configs.Modem)) []api.Modem { return e.Attached(ctx, before) }
+					look = func(ctx context.Context, _ []configs.Modem, before func(configs.Modem)) []api.Modem {
+						return e.Attached(ctx, before)
+					}
 				}
 				var got []string
 				for _, m := range look(t.Context(), slices.Clone(c.modems), func(configs.Modem) {}) {

@@ -20,15 +20,20 @@ import (
 type rung struct {
 	step  api.RecoveryStep
 	grace []time.Duration // one a try
+	limit handLimit       // of a step that a hand takes, see hands.go; the others have none
 }
 
 var rungs = []rung{
 	// The port is opened anew, and the modem brought up from the first AT on.
-	{api.StepReinit, []time.Duration{2 * time.Second, 4 * time.Second}},
+	{step: api.StepReinit, grace: []time.Duration{2 * time.Second, 4 * time.Second}},
 	// AT+CFUN=1,1 or the maker's own command; one that does not answer is not waited for.
-	{api.StepReset, []time.Duration{8 * time.Second}},
+	{step: api.StepReset, grace: []time.Duration{8 * time.Second}},
 	// As reinit, but closed for as long as a stick may take to be on the bus again.
-	{api.StepReopen, []time.Duration{15 * time.Second, 30 * time.Second, time.Minute}},
+	{step: api.StepReopen, grace: []time.Duration{15 * time.Second, 30 * time.Second, time.Minute}},
+	// What follows is left out where the modem or the configuration does not have it.
+	{step: api.StepUSBReset, grace: []time.Duration{5 * time.Second}, limit: handLimit{hour: 2, day: 6}},
+	{step: api.StepUSBPower, grace: []time.Duration{5 * time.Second}, limit: handLimit{hour: 1, day: 4}},
+	{step: api.StepPowerKey, grace: []time.Duration{5 * time.Second}, limit: handLimit{hour: 1, day: 4}},
 }
 
 // againFrom is the rung that follows the last: a modem is never given up.
@@ -53,31 +58,37 @@ type ladder struct {
 	silent   bool // at the last failure the modem did not even begin to answer
 	reset    bool // the step taken last is a reset, and it is not done yet
 	speed    int  // at which the modem was heard; 0 as long as it was not
+	hands    hands
 }
 
 // worked ends the row if a session lasted for a good while.
 func (l *ladder) worked(d time.Duration) {
 	if d >= goodWhile {
-		*l = ladder{speed: l.speed}
+		*l = ladder{speed: l.speed, hands: l.hands}
 	}
 }
 
 // failed notes a session that ended in code, and says whether that is something
 // the ladder is for. If so the next step is due.
-func (l *ladder) failed(code api.ConditionCode) bool {
+func (l *ladder) failed(code api.ConditionCode, now time.Time) bool {
 	l.failures++
-	if code != api.CondStuck && code != api.CondSilent {
+	if code != api.CondStuck && code != api.CondSilent && !l.hands.lost(code, now) {
 		return false
 	}
 	l.silent = code == api.CondSilent
 	if l.try++; l.try > len(rungs[l.rung].grace) {
 		l.rung, l.try = l.rung+1, 1
 	}
+	for l.rung < len(rungs) && !l.hands.may(rungs[l.rung], now) {
+		l.rung++
+	}
 	if l.rung == len(rungs) {
 		l.rung = againFrom
 		l.rounds++
+		l.hands.last = time.Time{}
 	}
 	l.reset = rungs[l.rung].step == api.StepReset
+	l.hands.due = rungs[l.rung].limit != handLimit{}
 	return true
 }
 
@@ -106,8 +117,11 @@ func (l *ladder) recovery(now time.Time) *api.Recovery {
 // returns how long the modem is left alone before it. What is tried for a second
 // time round is in the log only: a dead modem must not fill the disk.
 func (d *Daemon) climb(name string, row *ladder, code api.ConditionCode) time.Duration {
-	if !row.failed(code) {
+	if !row.failed(code, time.Now()) {
 		return reopenDelay(code, row.failures)
+	}
+	if row.hands.usedUp {
+		d.board.find(name, api.FindUsedUp, "")
 	}
 	r := row.recovery(d.now())
 	taken := d.board.recovers(name, r)

@@ -208,7 +208,7 @@ func TestTheManualHasTheLadder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| [^|]*\\| ([0-9]+) \\| ([^|]*) \\|$").FindAllStringSubmatch(string(manual), -1)
+	rows := regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| [^|]*\\| ([0-9]+) \\| ([^|]*) \\|$").FindAllStringSubmatch(string(manual), -1)
 	if len(rows) == 0 || rows[0][1] != string(api.StepResync) || len(rows) != len(rungs)+1 {
 		t.Fatalf("the table has the rows %q", rows)
 	}
@@ -217,7 +217,11 @@ func TestTheManualHasTheLadder(t *testing.T) {
 		for _, g := range r.grace {
 			graces = append(graces, fmt.Sprintf("%.0f", g.Seconds()))
 		}
-		want := []string{string(r.step), strconv.Itoa(len(r.grace)), strings.Join(graces, ", ") + " s"}
+		often := ""
+		if r.limit != (handLimit{}) {
+			often = fmt.Sprintf("; at most %d in an hour, %d in a day", r.limit.hour, r.limit.day)
+		}
+		want := []string{string(r.step), strconv.Itoa(len(r.grace)), strings.Join(graces, ", ") + " s" + often}
 		if got := rows[i+1][1:]; !slices.Equal(got, want) {
 			t.Errorf("the manual says %q, the program %q", got, want)
 		}

@@ -27,9 +27,10 @@ import (
 func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 	log := d.log.With("modem", mc.Name)
 	defer d.pulse.ended(modemLoopFor + mc.Name)
-	var row ladder
+	row := ladder{hands: hands{able: mc.HandList()}}
 	for ctx.Err() == nil {
 		d.expectModem(mc, 0)
+		d.useHand(ctx, mc, &row)
 		err := d.attend(ctx, mc, &row)
 		if ctx.Err() != nil {
 			break
@@ -89,6 +90,7 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 	if err != nil {
 		return err
 	}
+	row.hands.seen(d.placeOf(device))
 	if row.wantsKick() {
 		d.log.Warn("telling the modem to restart, though it says nothing", "modem", mc.Name)
 		return errors.Join(errRestarted, modem.Kick(ctx, port))
@@ -107,6 +109,9 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 		d.log.Warn("restarting the modem", "modem", mc.Name)
 		return errors.Join(errRestarted, m.Reset(ctx))
 	}
+	row.hands.usedUp = false
+	d.board.withdraw(mc.Name, api.FindUsedUp)
+	d.board.withdraw(mc.Name, api.FindHand)
 	up := time.Now()
 	s := &session{d: d, cfg: mc, m: m, log: d.log.With("modem", mc.Name)}
 	err = s.run(ctx)

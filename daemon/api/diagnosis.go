@@ -16,6 +16,8 @@ const (
 	FindNetworkCard  ConditionCode = "network-card"         // a stick without AT ports (HiLink)
 	FindNoDriver     ConditionCode = "no-driver"            // a stick whose ports no kernel driver serves
 	FindLTE          ConditionCode = "lte-without-sms"      // messages fail while the modem is on LTE
+	FindHand         ConditionCode = "restart-failed"       // a restart from outside was tried, and not possible
+	FindUsedUp       ConditionCode = "restarts-used-up"     // as many of them as an hour or a day allows
 	FindFilling      ConditionCode = "memory-filling"       // a message memory is nearly full
 	FindWeak         ConditionCode = "weak-signal"          // hardly any reception
 	FindUnderVoltage ConditionCode = "under-voltage"        // the machine gets too little voltage

@@ -14,6 +14,10 @@ const (
 	StepReinit RecoveryStep = "reinit" // the port is opened anew and the modem brought up from the start
 	StepReset  RecoveryStep = "reset"  // the modem is told to restart
 	StepReopen RecoveryStep = "reopen" // the same as reinit, with the port closed for longer
+
+	StepUSBReset RecoveryStep = "usb-reset" // the kernel resets the device
+	StepUSBPower RecoveryStep = "usb-power" // its port of the hub is switched off and on
+	StepPowerKey RecoveryStep = "power-key" // its power key is pressed by a GPIO line
 )
 
 // Recovery is the step that is being taken.
