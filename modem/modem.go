@@ -170,9 +170,9 @@ func (m *Modem) once(ctx context.Context, limit time.Duration, cmd atcmd.Command
 // patientOnce is once, and again for a while where 515 means "please wait", and once more where the modem slept.
 func (m *Modem) patientOnce(ctx context.Context, limit time.Duration, cmd atcmd.Command) (atcmd.Response, error) {
 	for try := 1; ; try++ {
-		used := m.used
+		idle := m.idle()
 		r, err := m.once(ctx, limit, cmd)
-		if m.slept(ctx, used, cmd.Line, err) {
+		if idle && m.slept(ctx, cmd.Line, err) {
 			return m.once(ctx, limit, cmd)
 		}
 		if !m.dialect.waits || !isCME(err, 515) || try == waitTries || m.pause(ctx, beat) != nil {
@@ -193,16 +193,18 @@ const (
 
 // stir wakes a modem that is known to sleep: the first thing that it is told is lost.
 func (m *Modem) stir(ctx context.Context) {
-	if m.sleeps && time.Since(m.used) >= napAfter && m.conn.Stir(ctx) == nil {
+	if m.sleeps && m.idle() && m.conn.Stir(ctx) == nil {
 		m.pause(ctx, stirPause)
 	}
 }
 
-// slept finds out whether a question went unanswered because the modem was asleep: it does answer the next one. That is
-// remembered; what may not be asked twice is no question.
-func (m *Modem) slept(ctx context.Context, used time.Time, line string, err error) bool {
-	idle := !used.IsZero() && time.Since(used) >= napAfter
-	if m.sleeps || !idle || !strings.HasSuffix(line, "?") || !errors.Is(err, context.DeadlineExceeded) || m.gone(ctx) != nil {
+// idle says that nothing was asked for so long that a module may have fallen asleep.
+func (m *Modem) idle() bool { return !m.used.IsZero() && time.Since(m.used) >= napAfter }
+
+// slept finds out whether a question after idle time went unanswered because the modem was asleep: it does answer the
+// next one. That is remembered; what may not be asked twice is no question.
+func (m *Modem) slept(ctx context.Context, line string, err error) bool {
+	if m.sleeps || !strings.HasSuffix(line, "?") || !errors.Is(err, context.DeadlineExceeded) || m.gone(ctx) != nil {
 		return false
 	}
 	_, err = m.once(ctx, wakeLimit, atcmd.Command{})

@@ -3,6 +3,7 @@ package modem
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"simpost/modem/emulator"
@@ -128,4 +129,26 @@ func TestRebootDuringOpen(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestHangIsNoSleep: a modem that hangs in the middle of work, and answers later, was not asleep.
+func TestHangIsNoSleep(t *testing.T) {
+	inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {
+		m := l.mustOpen(Config{})
+		l.fault("send.swallowed", emulator.FaultConfig{})
+		l.send(m)
+		if _, err := m.Counts(t.Context()); err != nil || m.sleeps {
+			t.Errorf("%v, sleeps %t", err, m.sleeps)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		m := s.mustOpen(Config{})
+		s.set("+CSQ", "+CSQ: 20,99|OK")
+		s.set("+CPMS?", "")
+		time.Sleep(time.Second)
+		if _, err := m.Counts(t.Context()); err == nil || m.sleeps {
+			t.Errorf("%v, sleeps %t", err, m.sleeps)
+		}
+	})
 }
