@@ -33,7 +33,7 @@ const (
 	// A modem that was just plugged in boots; an adapter may have something behind
 	// it that should hear as little as possible of us.
 	askModem   = 500 * time.Millisecond
-	askOther   = 2 * time.Second
+	askOther   = time.Second
 	youngFor   = 30 * time.Second
 	askLongest = 5 * time.Minute
 )
@@ -53,6 +53,7 @@ type roster struct {
 	seats    map[string]*seat
 	known    map[string]knownModem // by name, as on record
 	homes    map[string]home       // by name, of modems with a path that the kernel gave
+	spoke    map[home]bool         // an adapter behind which there was a modem
 	started  map[string]bool       // automatic modems that have a supervisor
 	looking  int
 	changed  chan struct{} // closed and made anew at every change
@@ -64,6 +65,7 @@ type roster struct {
 type seat struct {
 	dev    hw.Device
 	choice hw.Choice
+	modem  bool // it is one, and not only something that may have one behind it
 	since  time.Time
 
 	path    string // its AT port; "" while that is not known
@@ -81,7 +83,7 @@ type seat struct {
 
 func (d *Daemon) newRoster() (*roster, error) {
 	r := &roster{source: d.Devices, open: d.open, modems: d.cfg.Modems, log: d.log, now: d.now, poked: make(chan struct{}, 1),
-		seats: map[string]*seat{}, known: map[string]knownModem{}, homes: map[string]home{}, started: map[string]bool{}, changed: make(chan struct{})}
+		seats: map[string]*seat{}, known: map[string]knownModem{}, homes: map[string]home{}, spoke: map[home]bool{}, started: map[string]bool{}, changed: make(chan struct{})}
 	switch root := d.Hands.Root; {
 	case r.source.Attached != nil:
 	case root != "":
@@ -130,6 +132,7 @@ func (r *roster) watch(ctx context.Context) error {
 	r.setWatching(true)
 	if err := r.source.Watch(ctx, r.poke); err != nil {
 		r.setWatching(false)
+		defer r.poke()
 		r.log.Warn("the kernel does not tell of devices that come and go: they are looked for every few seconds", "every", lookAlone, "error", err)
 	}
 	return nil
@@ -203,7 +206,7 @@ func (r *roster) rescan() {
 		key := seatKey(d)
 		present[key] = true
 		if r.seats[key] == nil {
-			r.seats[key] = newSeat(d)
+			r.seats[key] = r.newSeat(d)
 			r.log.Info("attached", "place", d.Place, "id", d.Vendor+":"+d.Product, "model", d.Model, "port", r.seats[key].choice.TTY.Path, "why", r.seats[key].choice.Why)
 		}
 	}
@@ -227,8 +230,8 @@ func (s *seat) free(cause error) {
 	s.owner = ""
 }
 
-func newSeat(d hw.Device) *seat {
-	s := &seat{dev: d, choice: d.Choose(), since: time.Now()}
+func (r *roster) newSeat(d hw.Device) *seat {
+	s := &seat{dev: d, choice: d.Choose(), since: time.Now(), modem: d.IsModem() || r.spoke[homeIn(d, 0)]}
 	if s.choice.Sure {
 		s.path = s.choice.TTY.Path
 	}
@@ -315,7 +318,8 @@ func (r *roster) look(ctx context.Context, s *seat) {
 	r.looking--
 	switch {
 	case err == nil:
-		s.path, s.id, s.asked = path, id, true
+		s.path, s.id, s.asked, s.modem = path, id, true, true
+		r.spoke[homeIn(s.dev, 0)] = true
 	case s.owner != "" && s.looks >= hopeless:
 		s.path = s.choice.TTY.Path // its supervisor will say what is wrong
 	}
@@ -350,7 +354,7 @@ func (s *seat) patience(now time.Time, sim bool) time.Duration {
 		return youngFor
 	case age >= youngFor:
 		return min(askLongest, age/4)
-	case s.dev.IsModem():
+	case s.modem:
 		return askModem
 	}
 	return askOther

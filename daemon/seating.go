@@ -146,6 +146,10 @@ type home struct {
 	number                         int // of the interface
 }
 
+func homeIn(d hw.Device, number int) home {
+	return home{d.Place, d.Vendor, d.Product, d.Serial, number}
+}
+
 var kernelName = regexp.MustCompile(`^/dev/tty(USB|ACM)[0-9]+$`)
 
 func (r *roster) settle(name, path string, s *seat) {
@@ -153,14 +157,14 @@ func (r *roster) settle(name, path string, s *seat) {
 	if i < 0 || !kernelName.MatchString(path) {
 		return
 	}
-	r.homes[name] = home{s.dev.Place, s.dev.Vendor, s.dev.Product, s.dev.Serial, s.dev.TTYs[i].Interface}
+	r.homes[name] = homeIn(s.dev, s.dev.TTYs[i].Interface)
 }
 
 // isHome says whether a device is the stick that a path led to: by its place, for
 // all sticks of a kind may have the same serial.
 func (r *roster) isHome(name string, s *seat) bool {
 	h, ok := r.homes[name]
-	return ok && h == home{s.dev.Place, s.dev.Vendor, s.dev.Product, s.dev.Serial, h.number} && s.portOf(h.number) != ""
+	return ok && h == homeIn(s.dev, h.number) && s.portOf(h.number) != ""
 }
 
 // atHome says whether that stick is attached.
@@ -211,7 +215,7 @@ func (r *roster) automatic(s *seat, paths map[string]string, now time.Time) stri
 	}
 	switch {
 	case s.asked:
-	case s.dev.IsModem() && s.looks >= hopeless && now.Sub(s.since) >= hopelessFor:
+	case s.modem && s.looks >= hopeless && now.Sub(s.since) >= hopelessFor:
 		s.path = s.choice.TTY.Path
 	default:
 		return ""
@@ -450,7 +454,7 @@ func (r *roster) release(t tenure, err error) {
 	how, _ := r.foundBy(s.owner)
 	switch {
 	case errors.Is(err, hw.ErrGone), errors.Is(err, io.EOF):
-		*s = *newSeat(s.dev)
+		*s = *r.newSeat(s.dev)
 	case how == configs.ByICCID && errors.Is(err, errSIMChanged):
 		s.owner, s.asked, s.next = "", false, time.Time{}
 	case how == configs.ByPlace && !s.choice.Sure && wrongPort(err):

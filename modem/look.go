@@ -19,7 +19,7 @@ const (
 	lookAnswer = 2 * time.Second        // for one question
 )
 
-// Look asks who answers on a port: the IMEI, the maker where there is no IMEI, and with sim the ICCID. It sends AT, ESC and
+// Look asks who answers on a port: the IMEI, the maker where there is no IMEI, and with sim the model and the ICCID. It sends AT, ESC and
 // questions; no setting is changed, no PIN is entered. It owns rwc, and closes it. Every error is a *StartError: silent,
 // not-a-modem or closed. It takes 3 s at most where nothing answers.
 func Look(ctx context.Context, rwc io.ReadWriteCloser, sim bool) (Identity, error) {
@@ -43,9 +43,20 @@ func Look(ctx context.Context, rwc io.ReadWriteCloser, sim bool) (Identity, erro
 		return Identity{}, m.startError("not-a-modem", errors.New("AT is answered, but neither IMEI nor maker is told"))
 	}
 	if sim {
-		m.id.ICCID = m.readICCID(ctx)
+		m.lookAtSIM(ctx)
 	}
 	return m.id, nil
+}
+
+// lookAtSIM asks for the ICCID as the maker has it asked.
+func (m *Modem) lookAtSIM(ctx context.Context) {
+	maker, _ := m.ask(ctx, "+CGMI")
+	model, _ := m.ask(ctx, "+CGMM")
+	m.id.Manufacturer, m.id.Model = bare(maker, "+CGMI"), bare(model, "+CGMM")
+	if d, ok := dialectFor("", m.id.Manufacturer, m.id.Model); ok {
+		m.dialect = d
+	}
+	m.id.ICCID = m.readICCID(ctx)
 }
 
 // anybody waits for any final result to AT.
