@@ -79,6 +79,7 @@ type seat struct {
 	owner  string                  // name of a modem of the configuration; "" nobody's
 	inUse  bool                    // a supervisor has it, perhaps no more its owner's
 	revoke context.CancelCauseFunc // ends that use
+	failed bool                    // the last use of it ended in an error: no reason to hurry
 }
 
 func (d *Daemon) newRoster() (*roster, error) {

@@ -477,3 +477,24 @@ func TestReplugsWhileSending(t *testing.T) {
 		}
 	})
 }
+
+// A device that the kernel lists and nobody can open is tried ever more seldom,
+// and its owner says what is wrong.
+func TestADeviceThatCannotBeOpened(t *testing.T) {
+	for _, device := range []string{"auto", "usb:1-1", "/dev/ttyUSB2"} {
+		inUSBWorld(t, imeis(), []configs.Modem{{Name: "office", Device: device}}, func(w *world, u *usb) {
+			u.plug("a", "1-1", 0)
+			u.modems = map[string]*emulator.Modem{}
+			w.start()
+			time.Sleep(time.Minute)
+			young := u.times("/dev/ttyUSB2")
+			time.Sleep(time.Hour)
+			if hour := u.times("/dev/ttyUSB2") - young; young > 100 || hour > 100 {
+				t.Errorf("%s: opened %d times in a minute, %d in the hour after", device, young, hour)
+			}
+			if m := w.modem("office"); m.Condition.Code != api.CondNoDevice || m.LastError == nil {
+				t.Errorf("%s: %+v", device, m.Condition)
+			}
+		})
+	}
+}

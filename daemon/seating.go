@@ -460,6 +460,7 @@ func (r *roster) release(t tenure, err error) {
 	case how == configs.ByPlace && !s.choice.Sure && wrongPort(err):
 		s.path, s.asked = "", false
 	}
+	s.failed = err != nil && !errors.Is(err, errMoved)
 }
 
 // wrongPort says whether another port of the device may do better.
@@ -468,12 +469,12 @@ func wrongPort(err error) bool {
 	return code == api.CondSilent || code == api.CondNotModem
 }
 
-// ready waits until the modem has a device, or ctx ends.
+// ready waits until the modem has a device that it has not failed with, or ctx ends.
 func (r *roster) ready(ctx context.Context, name string) {
 	for {
 		r.mu.Lock()
 		s, changed := r.seatOf(name), r.changed
-		free := s != nil && s.path != "" && !s.looking && !s.inUse
+		free := s != nil && s.path != "" && !s.looking && !s.inUse && !s.failed
 		r.mu.Unlock()
 		if free {
 			return
