@@ -237,6 +237,17 @@ func veilEvent(e *api.Event) {
 	}
 }
 
+// veilModems does it to modems: an operator may say more than the amount.
+func veilModems(modems []api.Modem) {
+	for i := range modems {
+		if b := modems[i].Balance; b != nil {
+			veiled := *b
+			veiled.Text = ""
+			modems[i].Balance = &veiled
+		}
+	}
+}
+
 // maskKeeps is how much of a number is left: enough to tell two apart that one
 // knows, too little to call or to recognise anybody.
 const maskKeeps = 2

@@ -59,8 +59,17 @@ func (s *server) statusRoutes(h huma.API) {
 	}, s.backup)
 }
 
-func (s *server) modems(context.Context, *struct{}) (*answer[api.Modems], error) {
-	return &answer[api.Modems]{api.Modems{Modems: s.Modems()}}, nil
+func (s *server) modems(ctx context.Context, _ *struct{}) (*answer[api.Modems], error) {
+	return &answer[api.Modems]{api.Modems{Modems: s.shownModems(ctx)}}, nil
+}
+
+// shownModems are the modems as the peer of a request may see them.
+func (s *server) shownModems(ctx context.Context) []api.Modem {
+	all := s.Modems()
+	if s.Door.roles(peerFrom(ctx))&roleReadContent == 0 {
+		veilModems(all)
+	}
+	return all
 }
 
 type nameInput struct {
@@ -68,7 +77,7 @@ type nameInput struct {
 }
 
 func (s *server) modem(ctx context.Context, in *nameInput) (*answer[api.Modem], error) {
-	all := s.Modems()
+	all := s.shownModems(ctx)
 	i := slices.IndexFunc(all, func(m api.Modem) bool { return m.Name == in.Name })
 	if i < 0 {
 		return nil, s.fail(ctx, notThere(in.Name, s.ModemNames()))
@@ -96,7 +105,7 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], 
 	if unlessCorrupt(err) != nil {
 		return nil, s.fail(ctx, err)
 	}
-	all := s.Modems()
+	all := s.shownModems(ctx)
 	return &answer[api.Status]{api.Status{
 		Version: s.Version, StartedAt: s.Started, Ready: s.notReady(all) == nil, Condition: s.Trouble(),
 		Database: s.Database, Messages: s.Store.Counts(), LastEvent: s.Store.LastEvent(), Guard: s.Guard.status(day), Modems: all,

@@ -111,6 +111,7 @@ func plantEverywhere(t *testing.T, c *codes, log *slog.Logger) {
 		emulator.Config{Name: "d", Number: "+4790000004", PIN: c.next()})
 	inWorld(t, emulator.NetworkConfig{Latency: 100 * time.Millisecond}, modems, func(w *world) {
 		w.cfg.Guard.Off, w.cfg.API.Console = true, true
+		w.cfg.Modems[1].BalanceCode, w.cfg.Modems[1].BalanceEvery = "*100#", time.Hour
 		w.withPINFile("c", right)
 		w.withPINFile("d", wrong)
 		w.tweak = func(d *Daemon) { d.log = log }
@@ -160,6 +161,9 @@ func (w *world) plantMessages(c *codes, round int) {
 		phone := w.net.NewPhone(emulator.PhoneConfig{Number: "+47" + c.next()})
 		phone.Send(fmt.Sprintf("+479000000%d", 1+i%3), "your code: "+c.next())
 	}
+	w.net.Call("+47"+c.next(), "+4790000002").EndAfter(20 * time.Second)
+	w.modems["b"].PushUSSD("your voucher is "+c.next(), false)
+	w.modems["b"].SetUSSD("*100#", "you have 5.00, your voucher is "+c.next(), false)
 }
 
 // plantRefusals asks for what is refused, with codes in every place that a request has.
@@ -179,6 +183,9 @@ func (w *world) plantRefusals(c *codes) {
 		{"POST", "/v1/modems/c/at", `{"command":"AT+CPIN=\"` + c.next() + `\""}`},
 		{"POST", "/v1/modems/c/at", `{"command":"AT+CSCA=\"+47` + c.next() + `\",145"}`},
 		{"POST", "/v1/modems/" + c.next() + "/at", `{"command":"AT+CSQ"}`},
+		{"POST", "/v1/modems/b/ussd", `{"code":"*141*` + c.next() + `#"}`},
+		{"POST", "/v1/modems/b/ussd", `{"reply":"` + c.next() + `"}`},
+		{"POST", "/v1/modems/b/ussd", `{"code":"**04*` + c.next() + `*1*1#"}`},
 	} {
 		req, err := http.NewRequestWithContext(context.Background(), r[0], "http://localhost"+r[1], strings.NewReader(r[2]))
 		if err != nil {
@@ -204,9 +211,16 @@ func (w *world) checkStatus(c *codes) {
 	for i := range modems {
 		modems[i].SMSC, modems[i].IMEI, modems[i].ICCID = "", "", "" // the daemon's own; a console has set the first
 	}
+	veilModems(modems)
 	events, err := w.daemon.store.Events(0, 1_000_000)
 	if err != nil || len(events) < 1000 {
 		w.t.Fatalf("%d events, %v", len(events), err)
+	}
+	for i := range events {
+		veilEvent(&events[i])
+	}
+	if len(w.events(api.EventCall)) == 0 || len(w.events(api.EventUSSD)) == 0 || modems[1].Balance == nil {
+		w.t.Error("no calls, no USSD or no balance: the test does not reach what hides them")
 	}
 	for what, v := range map[string]any{"modems": modems, "events": events} {
 		b, err := json.Marshal(v)

@@ -62,8 +62,9 @@ takes it but no report comes (silent), or sends it back, after DELAY (reply). Nu
 without a phone take what they are sent.
 
 With --control each line of standard input is a command: "send FROM TO TEXT" is the
-phone FROM writing to the modem that has the number TO; "unplug MODEM" and "plug MODEM"
-pull a modem, with its power, and bring it back.
+phone FROM writing to the modem that has the number TO; "call FROM TO" rings, "ussd TO
+TEXT" and "broadcast CHANNEL TEXT" are the network; "unplug MODEM" and "plug MODEM" pull
+a modem, with its power, and bring it back.
 
 With --unix NAME the modems are on unix sockets instead, each of which serves one host
 after the other. %d is 0, 1, ...; a name that begins with @ is abstract.`,
@@ -85,7 +86,7 @@ after the other. %d is 0, 1, ...; a name that begins with @ is abstract.`,
 	flags.IntVar(&f.baud, "baud", 0, "line speed in `bits` per second; 0 is as fast as it goes")
 	flags.StringVar(&f.pin, "pin", "", "the SIM cards ask for this `PIN`")
 	flags.StringVar(&f.record, "record", "", "write every accepted message as a line of JSON to `file` (- is standard output)")
-	flags.BoolVar(&f.control, "control", false, "obey the lines of standard input: send FROM TO TEXT, unplug MODEM, plug MODEM")
+	flags.BoolVar(&f.control, "control", false, "obey the lines of standard input: "+controlCommands)
 	flags.BoolVar(&f.trace, "trace", false, "print what goes over the lines on standard error")
 	flags.BoolVar(&f.listFaults, "list-faults", false, "list the faults and end")
 	flags.BoolVar(&f.listProfiles, "list-profiles", false, "list the kinds of modem and end")

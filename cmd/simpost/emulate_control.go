@@ -8,7 +8,10 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"simpost/modem/emulator"
@@ -82,6 +85,8 @@ func obey(line string, n *emulator.Network, modems []*emulator.Modem) error {
 	switch word {
 	case "send":
 		return obeySend(rest, n, modems)
+	case "call", "ussd", "broadcast":
+		return obeyOther(word, rest, n, modems)
 	case "plug", "unplug":
 		i := slices.IndexFunc(modems, func(m *emulator.Modem) bool { return m.Name() == rest })
 		switch {
@@ -94,7 +99,41 @@ func obey(line string, n *emulator.Network, modems []*emulator.Modem) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("no command %q; there are: send FROM TO TEXT, unplug MODEM, plug MODEM", word)
+	return fmt.Errorf("no command %q; there are: %s", word, controlCommands)
+}
+
+const (
+	controlCommands = "send FROM TO TEXT, call FROM TO, ussd TO TEXT, broadcast CHANNEL TEXT, unplug MODEM, plug MODEM"
+	controlCall     = 20 * time.Second // for which a call rings
+	controlMenu     = "?"              // at the end of a text that the network wants an answer to
+)
+
+// obeyOther is what a network does that is no message: it lets a phone ring (FROM
+// TO), says something by USSD (TO TEXT) or to everybody (CHANNEL TEXT).
+func obeyOther(word, what string, n *emulator.Network, modems []*emulator.Modem) error {
+	first, rest, _ := strings.Cut(what, " ")
+	rest = strings.TrimSpace(rest)
+	channel, bad := strconv.ParseUint(first, 10, 16)
+	switch {
+	case rest == "" || !utf8.ValidString(rest):
+		return fmt.Errorf("%s needs two words, in UTF-8; there are: %s", word, controlCommands)
+	case word == "broadcast" && (bad != nil || len(utf16.Encode([]rune(rest))) > emulator.BroadcastLimit):
+		return fmt.Errorf("broadcast needs a channel from 0 to 65535, and a text of up to %d characters", emulator.BroadcastLimit)
+	case word == "call" && !hasNumber(modems, rest):
+		return fmt.Errorf("no modem here has the number %q", rest)
+	case word == "ussd" && !hasNumber(modems, first):
+		return fmt.Errorf("no modem here has the number %q", first)
+	}
+	switch word {
+	case "call":
+		n.Call(first, rest).EndAfter(controlCall)
+	case "ussd":
+		i := slices.IndexFunc(modems, func(m *emulator.Modem) bool { return m.Number() == first })
+		modems[i].PushUSSD(rest, strings.HasSuffix(rest, controlMenu))
+	case "broadcast":
+		n.Broadcast(emulator.Broadcast{Channel: int(channel), Text: rest})
+	}
+	return nil
 }
 
 // obeySend lets a phone write: FROM TO TEXT.

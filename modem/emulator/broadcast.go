@@ -13,7 +13,7 @@ import (
 // Broadcast is a cell broadcast (TS 23.041). The network sends it once; a real one repeats it every few seconds.
 type Broadcast struct {
 	Channel int    // message identifier
-	Serial  uint16 // scope, code and update: what tells two broadcasts apart
+	Serial  uint16 // scope, code and update: what tells two broadcasts apart; 0 is the next free code
 	Text    string
 	Pages   []int // which pages are sent, from 1, in this order; nil for all
 }
@@ -28,11 +28,18 @@ const (
 	escapeSeptet = 0x1B
 )
 
+// BroadcastLimit is how many UTF-16 units a text may have.
+const BroadcastLimit = maxPages * pageUTF16
+
 // Broadcast sends b to every modem on the network. It panics on a text that takes more than 15 pages.
 func (n *Network) Broadcast(b Broadcast) {
-	pages := broadcastPages(b)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if b.Serial == 0 {
+		n.serial += 0x10
+		b.Serial = n.serial
+	}
+	pages := broadcastPages(b)
 	order := b.Pages
 	if order == nil {
 		for i := range pages {

@@ -65,10 +65,21 @@ func (c *Call) clip() string {
 func (c *Call) End() {
 	c.n.mu.Lock()
 	defer c.n.mu.Unlock()
+	c.hangUp()
+}
+
+func (c *Call) hangUp() {
 	if !c.over {
 		c.end("the caller gave up")
 		c.m.urc("NO CARRIER")
 	}
+}
+
+// EndAfter is End some time from now.
+func (c *Call) EndAfter(d time.Duration) {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	c.n.after(d, c.hangUp)
 }
 
 // Vanish is End on a modem that does not say so.

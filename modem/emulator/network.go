@@ -76,6 +76,7 @@ type Network struct {
 	record  []*submission
 	events  []Event
 	nextSeq int
+	serial  uint16 // of the last broadcast
 	changed chan struct{}
 	timers  map[*time.Timer]bool
 	closed  bool
