@@ -180,3 +180,18 @@ func (w *world) well(name string) {
 		return err == nil && len(m.Diagnosis) == 0
 	})
 }
+
+// The manual says something about everything that can be wrong.
+func TestTheManualHasEveryDiagnosis(t *testing.T) {
+	manual, err := os.ReadFile("../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []map[api.ConditionCode]words{conditionWords, findingWords} {
+		for code := range table {
+			if !strings.Contains(string(manual), "`"+string(code)+"`") {
+				t.Errorf("the manual does not have %s", code)
+			}
+		}
+	}
+}

@@ -59,8 +59,17 @@ func (a *app) printModems(list []api.Modem) error {
 				fmt.Fprintf(a.out, "  %s\n", clean(m.Condition.Remedy))
 			}
 		}
+		if beside := besideCondition(m); len(beside) > 0 {
+			fmt.Fprintf(a.out, "\n%s:\n", clean(m.Name))
+			a.printDiagnoses(beside, "  ")
+		}
 	}
 	return nil
+}
+
+// besideCondition is what a diagnosis found that the condition does not say.
+func besideCondition(m api.Modem) []api.Diagnosis {
+	return slices.DeleteFunc(slices.Clone(m.Diagnosis), func(d api.Diagnosis) bool { return d.Code == m.Condition.Code })
 }
 
 func (a *app) printModem(m api.Modem) error {
@@ -71,6 +80,7 @@ func (a *app) printModem(m api.Modem) error {
 	if m.Condition.Remedy != "" {
 		fmt.Fprintf(a.out, "  %s\n", clean(m.Condition.Remedy))
 	}
+	a.printDiagnoses(besideCondition(m), "  ")
 	last := ""
 	if m.LastError != nil {
 		last = clean(m.LastError.Message)
