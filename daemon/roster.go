@@ -69,6 +69,7 @@ type seat struct {
 	since  time.Time
 
 	path    string // its AT port; "" while that is not known
+	baud    int    // at which it answered; 0: not asked, or any
 	id      modem.Identity
 	asked   bool  // id is what it said
 	why     error // it said nothing
@@ -299,12 +300,12 @@ func (r *roster) look(ctx context.Context, s *seat) {
 	if s.choice.Sure {
 		ports = []hw.TTY{s.choice.TTY}
 	}
-	baud, sim := r.howToAsk()
+	line, sim := r.howToAsk(s)
 	var id modem.Identity
 	var path string
 	err := errors.New("it has no port to ask")
 	for _, p := range ports {
-		if id, err = r.ask(ctx, hw.Port{Path: p.Path, Baud: baud}, sim); err == nil {
+		if id, err = r.ask(ctx, hw.Port{Path: p.Path, Baud: line.Baud, RTSCTS: line.RTSCTS}, sim); err == nil {
 			path = p.Path
 			break
 		}
@@ -319,7 +320,7 @@ func (r *roster) look(ctx context.Context, s *seat) {
 	r.looking--
 	switch {
 	case err == nil:
-		s.path, s.id, s.asked, s.modem = path, id, true, true
+		s.path, s.baud, s.id, s.asked, s.modem = path, line.Baud, id, true, true
 		r.spoke[homeIn(s.dev, 0)] = true
 	case s.owner != "" && s.looks >= hopeless:
 		s.path = s.choice.TTY.Path // its supervisor will say what is wrong
@@ -336,13 +337,23 @@ func (r *roster) ask(ctx context.Context, port hw.Port, sim bool) (modem.Identit
 	return modem.Look(ctx, rwc, sim)
 }
 
-// howToAsk is the line speed, which matters behind adapters only, and whether the
-// SIM's number is wanted.
-func (r *roster) howToAsk() (baud int, sim bool) {
-	if r.auto != nil {
-		baud = r.auto.Baud
+// slowLine is the other speed that modems behind an adapter are often set to.
+const slowLine = 9600
+
+// howToAsk is how the line is set, which matters behind adapters only, and whether
+// the SIM's number is wanted.
+func (r *roster) howToAsk(s *seat) (line hw.Port, sim bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mc := r.config(s.owner)
+	if s.owner == "" && r.auto != nil {
+		mc = *r.auto
 	}
-	return baud, slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
+	line.Baud, line.RTSCTS = mc.Baud, mc.RTSCTS
+	if line.Baud == 0 && !s.choice.Sure && s.looks%2 == 1 {
+		line.Baud = slowLine
+	}
+	return line, slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
 		how, _ := mc.FoundBy()
 		return how == configs.ByICCID
 	})

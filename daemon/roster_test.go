@@ -29,6 +29,7 @@ type usb struct {
 	modems  map[string]*emulator.Modem // by terminal; nil: nothing answers there
 	opened  map[string]int             // by terminal
 	changed func()
+	slow    string    // a terminal whose modem hears 9600 baud only
 	granted time.Time // the use of all of them
 	deaf    bool      // the kernel does not tell
 }
@@ -83,7 +84,7 @@ func (u *usb) open(p hw.Port) (io.ReadWriteCloser, error) {
 	if early {
 		return nil, &hw.OpenError{Path: p.Path, Condition: hw.NoPermission, Err: os.ErrPermission}
 	}
-	if m == nil {
+	if m == nil || p.Path == u.slow && p.Baud != 9600 {
 		return &silentPort{done: make(chan struct{})}, nil
 	}
 	rwc, err := m.Open()
@@ -282,6 +283,16 @@ func TestAutoAsksAdaptersSeldom(t *testing.T) {
 		}
 		u.adapter("a", "1-1.2", "/dev/ttyUSB1")
 		w.resumes("office", "353915030000013", 5*time.Second)
+	})
+}
+
+// A modem behind an adapter may be set to 9600 baud.
+func TestAutoFindsASlowLine(t *testing.T) {
+	inUSBWorld(t, imeis(), auto("office"), func(w *world, u *usb) {
+		u.slow = "/dev/ttyUSB0"
+		u.adapter("a", "1-1.1", "/dev/ttyUSB0")
+		w.start()
+		w.resumes("office", "353915030000013", 15*time.Second)
 	})
 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -373,7 +374,7 @@ func (r *roster) claim(ctx context.Context, mc configs.Modem) (context.Context, 
 	}
 	ctx, s.revoke = context.WithCancelCause(ctx)
 	s.inUse = true
-	return ctx, tenure{port: hw.Port{Path: s.path, Baud: mc.Baud}, since: s.since, seat: s, end: s.revoke}, nil
+	return ctx, tenure{port: hw.Port{Path: s.path, Baud: cmp.Or(mc.Baud, s.baud)}, since: s.since, seat: s, end: s.revoke}, nil
 }
 
 // absent says why a modem has no device.

@@ -83,7 +83,7 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 		if row.silent && row.speed == 0 {
 			d.findSpeed(ctx, mc.Name, device, row)
 		}
-		device.port.Baud = row.speed
+		device.port.Baud = cmp.Or(row.speed, device.port.Baud)
 	}
 	device.port.RTSCTS = mc.RTSCTS
 	port, err := d.openSettled(ctx, device)
