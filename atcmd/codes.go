@@ -96,6 +96,21 @@ func (c code) String() string {
 	return fmt.Sprintf("%d (%s)", c.n, c.text)
 }
 
+// account are the RP causes (TS 24.011 8.2.5.4, told as CMS codes) that an operator
+// also gives to a SIM without credit or without SMS in its contract, whatever the
+// number: barred, rejected, no such subscriber, out of order, not subscribed, not
+// implemented.
+var account = []CMSError{8, 10, 21, 28, 29, 38, 50, 69}
+
+// Account says whether the cause may be the sender's account, and not this message.
+func (e CMSError) Account() bool { return slices.Contains(account, e) }
+
+// smDuplicate is TP-FCS C5 (TS 23.040 9.2.3.22): rejected as a duplicate.
+const smDuplicate CMSError = 197
+
+// Duplicate says that the service centre has the message already.
+func (e CMSError) Duplicate() bool { return e == smDuplicate }
+
 // find returns the row of n; a code that the table does not have is ambiguous or not as other says.
 func find(table []code, n int, other bool) code {
 	i, ok := slices.BinarySearchFunc(table, n, func(c code, n int) int { return cmp.Compare(c.n, n) })

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -138,6 +139,16 @@ func kernelSynced() bool {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)
 	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
+}
+
+// clockJudge says why the kernel cannot be asked, nil if it can: in a container
+// adjtimex may be refused.
+func clockJudge() error {
+	var t unix.Timex
+	if _, err := unix.Adjtimex(&t); err != nil {
+		return fmt.Errorf("adjtimex: %w", err)
+	}
+	return nil
 }
 
 // hasRTC looks below root, where sys is; "" is /.

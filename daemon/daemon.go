@@ -137,6 +137,9 @@ func (d *Daemon) startClock(st *store.Store) error {
 	}
 	d.clock.start(last)
 	d.started = d.now()
+	if err := clockJudge(); err != nil && d.Synced == nil {
+		d.log.Warn("the kernel does not tell whether the clock is right: a time server is not believed, only a battery clock or the network", "error", err)
+	}
 	if !d.clock.trusted() {
 		d.log.Warn("the clock is not trusted: nothing expires until a time server or the network has told the time")
 	}
@@ -231,7 +234,7 @@ func (d *Daemon) setCondition(name string, code api.ConditionCode, cause error) 
 	if !news {
 		return
 	}
-	d.log.Info("modem", "modem", name, "condition", code)
+	d.log.Info(c.Sentence, "modem", name, "condition", code)
 	d.record(api.Event{Type: api.EventModem, Modem: name, State: string(code), Detail: c.Sentence})
 }
 

@@ -138,12 +138,6 @@ func nearlyFull(was bool, used, total int) bool {
 	return total > 0 && used*100 >= total*fillingPercent
 }
 
-// suspicious are the RP causes (TS 24.011 8.2.5.4, told as CMS codes) that an
-// operator also gives to a SIM without credit or without SMS in its contract,
-// whatever the number: barred, rejected, no such subscriber, out of order,
-// not subscribed, not implemented.
-var suspicious = map[int]bool{8: true, 10: true, 21: true, 28: true, 29: true, 38: true, 50: true, 69: true}
-
 // lteCodes are how a message fails on a network that has no SMS over LTE for this
 // SIM or this modem: not a word (-1), 302, 350 and 500 were seen (MODEMS 2.4, 2.5).
 var lteCodes = map[int]bool{-1: true, 302: true, 350: true, 500: true}

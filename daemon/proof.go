@@ -14,10 +14,6 @@ import (
 // and are off for all others: unchanged memory means nothing on a modem that
 // writes it after the network's answer, or never.
 
-// duplicateRefused is TP-FCS C5, "SM rejected: duplicate SM" (TS 23.040 9.2.3.22):
-// the service centre still holds the first copy.
-const duplicateRefused = 0xC5
-
 // proofs is owned by its session.
 type proofs struct {
 	smss    bool  // EF_SMSS is written before the radio is used
@@ -90,5 +86,5 @@ func (p *proofs) sent(mr byte) {
 // refusedAsDuplicate says that a second copy was refused because the centre holds
 // the first one.
 func (p *proofs) refusedAsDuplicate(job store.Job, send *modem.SendError) bool {
-	return p.keepsMR && job.Resend && send.Outcome == modem.Rejected && send.Code == duplicateRefused
+	return p.keepsMR && job.Resend && send.Duplicate()
 }

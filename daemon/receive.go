@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
 
 	"simpost/daemon/api"
+	"simpost/daemon/store"
 	"simpost/modem"
 )
 
@@ -205,9 +207,19 @@ func (s *session) keep(text string, length int, memory string, slot int) (int64,
 	}
 	if got.New {
 		s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.ReceivedPDU++ })
-		s.log.Info("kept", "kind", in.Kind, "row", got.Row, "message", got.Message)
+		s.log.Info("kept what came in", about(in, got)...)
 	}
 	return got.Row, nil
+}
+
+// about is what the log says of what was kept: for a report the message that it
+// reports on, where that is known.
+func about(in store.Incoming, got store.Received) []any {
+	attrs := []any{"kind", in.Kind, "row", got.Row}
+	if id := cmp.Or(got.Message, got.Matched); id != 0 {
+		attrs = append(attrs, "message", id)
+	}
+	return attrs
 }
 
 // listTrouble sorts an error of a sweep: a dead port ends the session, anything

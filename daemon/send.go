@@ -59,23 +59,30 @@ func (i *intent) close() int64 {
 	return i.attempt
 }
 
-// send sends one part and records what became of it. Its error ends the session.
+// send sends one part, records what became of it and gives it back to the queue.
+// Its error ends the session.
 func (s *session) send(ctx context.Context, job store.Job) error {
+	accepted, err := s.try(ctx, job)
+	s.d.queue.release(s.lane, job, accepted)
+	return err
+}
+
+// try says whether the network took the part.
+func (s *session) try(ctx context.Context, job store.Job) (accepted bool, err error) {
+	if err := s.sameCard(ctx, cardTrust); err != nil {
+		return false, err
+	}
 	ref := job.Ref
 	if ref < 0 {
 		ref = job.NextRef
 	}
-	if err := s.sameCard(ctx, cardTrust); err != nil {
-		s.d.queue.release(s.lane, job, false)
-		return err
-	}
 	if job.Damaged {
 		s.d.damaged(fmt.Sprint(job.Message))
-		return s.unsendable(job, api.FlagDamaged, errDamaged)
+		return false, s.unsendable(job, api.FlagDamaged, errDamaged)
 	}
 	frame, mark, err := s.outgoingFrame(job, ref)
 	if err != nil {
-		return s.unsendable(job, "not-sendable", err)
+		return false, s.unsendable(job, "not-sendable", err)
 	}
 	in := &intent{submit: func() (int64, error) {
 		if err := ctx.Err(); err != nil {
@@ -92,9 +99,9 @@ func (s *session) send(ctx context.Context, job store.Job) error {
 		s.pace.note(time.Now())
 	}
 	if err == nil {
-		return s.sent(job, attempt, mr)
+		return true, s.sent(attempt, mr)
 	}
-	return s.notSent(ctx, job, attempt, asSendError(err))
+	return false, s.notSent(ctx, job, attempt, asSendError(err))
 }
 
 // sendContext ends when ctx does, but leaves an exchange whose intent is
@@ -149,8 +156,7 @@ func retryReason(job store.Job) string {
 }
 
 // sent records a reference from the network.
-func (s *session) sent(job store.Job, attempt int64, mr byte) error {
-	s.d.queue.release(s.lane, job, true)
+func (s *session) sent(attempt int64, mr byte) error {
 	s.refused, s.lteRow = nil, 0
 	s.d.board.withdraw(s.cfg.Name, api.FindLTE)
 	s.proofs.sent(mr)
@@ -160,7 +166,6 @@ func (s *session) sent(job store.Job, attempt int64, mr byte) error {
 
 // notSent records a failed Send and says whether the session can go on.
 func (s *session) notSent(ctx context.Context, job store.Job, attempt int64, send *modem.SendError) error {
-	defer s.d.queue.release(s.lane, job, false)
 	now := s.d.now()
 	v := afterSend(s.d.cfg.Send, send, job.Tries, now)
 	s.log.Warn("part not sent", "message", job.Message, "part", job.Seq, "outcome", v.reason.Code, "error", send)
@@ -217,7 +222,6 @@ func (s *session) refusedIntent(job store.Job, refusal *api.Error) error {
 
 // unsendable gives up on a part that can't be put on the wire.
 func (s *session) unsendable(job store.Job, code string, cause error) error {
-	defer s.d.queue.release(s.lane, job, false)
 	s.log.Error("part cannot be sent", "message", job.Message, "part", job.Seq, "error", cause)
 	return s.storeResult(s.d.store.GiveUp(s.d.now(), job.Part, api.Reason{Code: code, Message: cause.Error()}))
 }
@@ -229,7 +233,7 @@ func (s *session) suspect(job store.Job, send *modem.SendError, v verdict) {
 		s.pause(api.CondMayNotSend, v.pause)
 		return
 	}
-	if send.Outcome != modem.Rejected || !suspicious[send.Code] {
+	if !send.Account() {
 		return
 	}
 	if s.refused == nil {

@@ -55,6 +55,18 @@ func (e *SendError) Error() string {
 	return fmt.Sprintf("send a message (%v, %v): %v", e.Outcome, e.Class, e.Err)
 }
 
+// Account says that the network may refuse everything that this SIM sends, for want of credit say, and not this message.
+func (e *SendError) Account() bool {
+	var code atcmd.CMSError
+	return e.Outcome == Rejected && errors.As(e.Err, &code) && code.Account()
+}
+
+// Duplicate says that the service centre refused a copy because it has the message.
+func (e *SendError) Duplicate() bool {
+	var code atcmd.CMSError
+	return e.Outcome == Rejected && errors.As(e.Err, &code) && code.Duplicate()
+}
+
 func (e *SendError) Unwrap() error { return e.Err }
 
 // StartError is every error of Open. Condition is one of

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,19 +30,28 @@ func (a *app) modems() *cobra.Command {
 				}
 				return a.printModem(m)
 			}
-			list, err := c.Modems(cmd.Context())
+			if a.json {
+				list, err := c.Modems(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return a.printJSON(api.Modems{Modems: list})
+			}
+			st, err := c.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return a.printModems(list)
+			return a.printModems(st)
 		},
 	}
 }
 
-func (a *app) printModems(list []api.Modem) error {
-	if a.json {
-		return a.printJSON(api.Modems{Modems: list})
+// printModems begins with what is wrong with the daemon itself.
+func (a *app) printModems(st api.Status) error {
+	if st.Condition != nil {
+		fmt.Fprintf(a.out, "the daemon: %s\n\n", clean(st.Condition.Message))
 	}
+	list := st.Modems
 	if len(list) == 0 {
 		fmt.Fprintln(a.err, "simpost: no modem is configured")
 		return nil
@@ -64,6 +74,9 @@ func (a *app) printModems(list []api.Modem) error {
 			fmt.Fprintf(a.out, "\n%s:\n", clean(m.Name))
 			a.printDiagnoses(beside, "  ")
 		}
+		if m.Warning != nil {
+			fmt.Fprintf(a.out, "\n%s: warning: %s\n", clean(m.Name), clean(m.Warning.Message))
+		}
 	}
 	return nil
 }
@@ -82,10 +95,6 @@ func (a *app) printModem(m api.Modem) error {
 		fmt.Fprintf(a.out, "  %s\n", clean(m.Condition.Remedy))
 	}
 	a.printDiagnoses(besideCondition(m), "  ")
-	last := ""
-	if m.LastError != nil {
-		last = clean(m.LastError.Message)
-	}
 	return fields(a.out,
 		"  condition", string(m.Condition.Code)+" since "+when(m.Condition.Since, time.Now()),
 		"  device", device(m),
@@ -106,8 +115,32 @@ func (a *app) printModem(m api.Modem) error {
 		"  last answer", whenSet(m.LastAnswer),
 		"  waiting parts", fmt.Sprint(m.Waiting),
 		"  since start", fmt.Sprintf("%s sent, %d received", plural(int(m.SentParts), "part"), m.ReceivedPDU),
-		"  last error", last,
+		"  home", strings.Join(m.Home, " "),
+		"  warning", reason(m.Warning),
+		"  recovery", recovery(m),
+		"  last error", reason(m.LastError),
 	)
+}
+
+// reason is the sentence, "" without one.
+func reason(r *api.Reason) string {
+	if r == nil {
+		return ""
+	}
+	return clean(r.Message)
+}
+
+// recovery is the step that is being taken about a modem that does not answer, and
+// how often each was.
+func recovery(m api.Modem) string {
+	var all []string
+	if m.Recovery != nil {
+		all = append(all, m.Recovery.String()+" now")
+	}
+	for _, step := range slices.Sorted(maps.Keys(m.Recoveries)) {
+		all = append(all, fmt.Sprintf("%s %d since start", step, m.Recoveries[step]))
+	}
+	return strings.Join(all, ", ")
 }
 
 // device is what the configuration says, and where that is now.

@@ -20,7 +20,6 @@ type SIM struct {
 	ID          int64
 	IMSI, ICCID string
 	Number      string
-	NextRef     int // concat reference of the next message in parts, 0 to 255
 }
 
 // Seen records a modem and the SIM in it. CodeInvalid: the SIM says neither IMSI nor ICCID.
@@ -66,9 +65,9 @@ func (s *Store) Modems() ([]KnownModem, error) {
 // sim finds or makes the row of a SIM, and fills in what it did not say before.
 func (t *tx) sim(id Identity) (SIM, error) {
 	var sim SIM
-	err := t.row(`SELECT id, imsi, iccid, number, next_ref FROM sim
+	err := t.row(`SELECT id, imsi, iccid, number FROM sim
 		WHERE imsi <> '' AND imsi = ?1 OR iccid <> '' AND iccid = ?2 AND (?1 = '' OR imsi = '')
-		ORDER BY imsi = ?1 DESC, seen_at DESC LIMIT 1`, id.IMSI, id.ICCID).Scan(&sim.ID, &sim.IMSI, &sim.ICCID, &sim.Number, &sim.NextRef)
+		ORDER BY imsi = ?1 DESC, seen_at DESC LIMIT 1`, id.IMSI, id.ICCID).Scan(&sim.ID, &sim.IMSI, &sim.ICCID, &sim.Number)
 	if errors.Is(err, sql.ErrNoRows) {
 		sim = SIM{IMSI: id.IMSI, ICCID: id.ICCID, Number: id.Number}
 		sim.ID, err = t.insert(`INSERT INTO sim (imsi, iccid, number, seen_at) VALUES (?, ?, ?, ?)`, id.IMSI, id.ICCID, id.Number, t.now)

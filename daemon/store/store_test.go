@@ -69,7 +69,7 @@ func TestMainPath(t *testing.T) {
 		t.Fatalf("got %d jobs, want 2", len(jobs))
 	}
 	for i, j := range jobs {
-		a := must[int64](t)(s.Submitting(at(time.Second), Submit{Part: j.Part, SIM: sim.ID, Modem: "office", Ref: sim.NextRef}))
+		a := must[int64](t)(s.Submitting(at(time.Second), Submit{Part: j.Part, SIM: sim.ID, Modem: "office", Ref: j.NextRef}))
 		ok(t, s.Settle(at(2*time.Second), Settle{Attempt: a, State: api.Submitted, MR: 7 + i}))
 	}
 	for i := range jobs {
