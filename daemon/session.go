@@ -346,6 +346,9 @@ func (s *session) rearm(ctx context.Context) error {
 	return nil
 }
 
+// reportMemory holds delivery reports only: where it is full no message is refused.
+const reportMemory = "SR"
+
 // arrived names the memories that hold more than what a sweep left there, and
 // not what they held at the last poll: some modems count messages that nobody can
 // read. A full memory is read at every poll.
@@ -353,7 +356,7 @@ func (s *session) arrived(counts []modem.MemoryCount) []string {
 	var news []string
 	s.full = false
 	for _, c := range counts {
-		full := c.Total > 0 && c.Used >= c.Total
+		full := c.Total > 0 && c.Used >= c.Total && c.Memory != reportMemory
 		s.full = s.full || full
 		if full || c.Used > s.left[c.Memory] && c.Used != s.used[c.Memory] {
 			news = append(news, c.Memory)
