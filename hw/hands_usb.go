@@ -84,6 +84,11 @@ func (h *Hands) CyclePort(ctx context.Context, usb string) error {
 			return os.WriteFile(attribute, []byte(map[bool]string{true: "0", false: "1"}[on]), 0)
 		})
 	}
+	return h.cycleByHub(ctx, usb, port)
+}
+
+// cycleByHub asks the hub itself, which takes no root.
+func (h *Hands) cycleByHub(ctx context.Context, usb string, port usbPort) error {
 	if err := h.switches(port); err != nil {
 		return err
 	}
