@@ -1,0 +1,223 @@
+package qemu_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// moments are when a modem is pulled: when its trace shows such a line.
+var moments = []struct{ name, line string }{
+	{"before the message left", `modem0 > "AT+CMGS=`},
+	{"in the listing", `modem0 > "AT+CMGL=`},
+	{"before the network has the message", `modem0 > "00`},
+	{"in the answer of the listing", `modem0 < "+CMGL:`},
+	{"when the message was taken", `modem0 < "+CMGS:`},
+	{"at the deleting", `modem0 > "AT+CMGD=`},
+}
+
+// TestPullAndPlug is a newcomer's day, and then a bad one: the package is installed
+// and its daemon runs, a modem is plugged in for the first time, found, and used;
+// and then it is pulled and plugged again and again in the middle of its work.
+func TestPullAndPlug(t *testing.T) {
+	n := rounds(t)
+	net := emulate(t, 2, "generic,sim800")
+	d := guest(t, amd64)
+	m := boot(t, amd64, d, drive(d), net.ports)
+	office := &office{machine: m, network: net}
+	m.until("the daemon runs", "systemctl is-active simpost")
+	if got := m.run("ls /dev/ttyUSB* 2>&1 || true"); !strings.Contains(got, "No such file") {
+		t.Fatalf("there is a modem already: %s", got)
+	}
+	plugged := time.Now()
+	m.plug(0)
+	m.until("the modem is found", "simpost --json modems | grep -q '\"can_send\": true'")
+	t.Logf("found and ready %.0f s after it was plugged in", time.Since(plugged).Seconds())
+	office.send("--wait=delivered")
+	office.hear()
+	office.settled()
+
+	for i := range n {
+		moment := moments[i%len(moments)]
+		office.send("") // its second part is still to come
+		mark := net.mark()
+		office.hear()
+		net.sees(mark, moment.line)
+		m.pull(0)
+		net.tell("unplug modem0")
+		mark = net.mark()
+		net.tell("plug modem0")
+		plugged = time.Now()
+		m.plug(0)
+		net.sees(mark, `modem0 > "AT+CNMI=`)
+		t.Logf("pulled %s; set up again %.1f s after it came back", moment.name, time.Since(plugged).Seconds())
+	}
+	office.settled()
+	office.judge()
+	m.swap(t, office)
+	office.settled()
+	office.judge()
+	m.run("systemctl stop simpost && systemctl poweroff")
+}
+
+// swap plugs a second modem in, and then both so that each gets the other's name.
+func (m *machine) swap(t *testing.T, o *office) {
+	m.plug(1)
+	m.until("both modems are found", "[ $(simpost --json modems | grep -c '\"can_send\": true') = 2 ]")
+	names := m.run("simpost modems")
+	first := m.run("readlink -f /dev/serial/by-id/*SIMPOST0*")
+	// Each has work in hand while it goes.
+	o.sendBy(0, "sim")
+	o.sendBy(1, "sim-2")
+	m.pull(0)
+	m.pull(1)
+	for i := range 2 {
+		o.network.tell("unplug modem%d", i)
+		o.network.tell("plug modem%d", i)
+	}
+	m.plug(1)
+	m.until("the second is there", "ls /dev/serial/by-id/*SIMPOST1*")
+	m.plug(0)
+	m.until("the first is there", "ls /dev/serial/by-id/*SIMPOST0*")
+	if now := m.run("readlink -f /dev/serial/by-id/*SIMPOST0*"); now == first {
+		t.Errorf("the first modem is %s again: nothing was swapped", strings.TrimSpace(now))
+	}
+	m.until("both modems are back", "[ $(simpost --json modems | grep -c '\"can_send\": true') = 2 ]")
+	o.sendBy(0, "sim")
+	o.sendBy(1, "sim-2")
+	t.Logf("before the swap:\n%s\nafter it:\n%s", names, m.run("simpost modems"))
+}
+
+// office is what was asked of the daemon in a machine, to be compared with what the
+// network has in the end.
+type office struct {
+	*machine
+	network *network
+	sent    []sent
+	heard   []sent // from telephones
+}
+
+type sent struct {
+	number, text, by string // by is the number of the SIM card, "" for any
+}
+
+// guest is the disk of a Debian with our package, whose daemon waits less than a
+// person's would for evidence that will not come.
+func guest(t *testing.T, a arch) disk {
+	t.Helper()
+	d := newTree(t, a.name)
+	d.install(newestPackage(t, a.name))
+	d.write("/etc/systemd/system/simpost.service.d/test.conf",
+		"[Service]\nEnvironment=SIMPOST_SEND_QUARANTINE=2s SIMPOST_GUARD_OFF=true SIMPOST_SEND_RETRY_FIRST=2s\n")
+	return newDisk(t, d)
+}
+
+func drive(d disk) string { return "id=disk,if=none,format=raw,file=" + d.image }
+
+// send sends a message of two parts to a number of its own. It is on the guest's disk when this returns.
+func (o *office) send(flags string) { o.dispatch("", flags) }
+
+// sendBy sends by the modem that has this name, which must be the i-th of the network.
+func (o *office) sendBy(i int, name string) { o.dispatch(number(i), "--modem "+name) }
+
+func (o *office) dispatch(by, flags string) {
+	o.t.Helper()
+	i := len(o.sent)
+	s := sent{fmt.Sprintf("+47900010%02d", i), fmt.Sprintf("message %d %s", i, strings.Repeat("0123456789 ", 18)), by}
+	o.run(fmt.Sprintf("simpost send %s --to %s '%s'", flags, s.number, s.text))
+	o.sent = append(o.sent, s)
+}
+
+// hear lets a telephone write to the first modem.
+func (o *office) hear() {
+	o.t.Helper()
+	i := len(o.heard)
+	s := sent{number: fmt.Sprintf("+47900020%02d", i), text: fmt.Sprintf("call %d", i)}
+	o.network.tell("send %s %s %s", s.number, number(0), s.text)
+	o.heard = append(o.heard, s)
+}
+
+// message is what matters here of the API's.
+type message struct {
+	To, From, Text, State string
+	PossibleDuplicate     bool   `json:"possible_duplicate"`
+	RepeatOf              string `json:"repeat_of"`
+}
+
+func (o *office) messages(direction string) []message {
+	o.t.Helper()
+	var list struct{ Messages []message }
+	o.ask(&list, "messages --limit 200 --direction "+direction)
+	return list.Messages
+}
+
+// settled waits until all that was sent is delivered and all that was written to us is here.
+func (o *office) settled() {
+	o.t.Helper()
+	eventually(o.t, "every message is delivered or received", func() bool {
+		here := map[string]bool{}
+		for _, m := range o.messages("in") {
+			here[m.From] = true
+		}
+		for _, s := range o.heard {
+			if !here[s.number] {
+				return false
+			}
+		}
+		done := 0
+		for _, m := range o.messages("out") {
+			if m.State == "delivered" || m.State == "sent" || m.State == "unknown" {
+				done++
+			}
+		}
+		return done == len(o.sent)
+	})
+}
+
+// judge compares what the daemon says with what the network took: nothing is lost,
+// and what came twice is marked.
+func (o *office) judge() {
+	o.t.Helper()
+	said := map[string]message{}
+	for _, m := range o.messages("out") {
+		said[m.To] = m
+	}
+	accepted := o.network.accepted()
+	marked := 0
+	for _, s := range o.sent {
+		copies := map[int]int{}
+		for _, a := range accepted {
+			if a.To != s.number {
+				continue
+			}
+			copies[a.Part]++
+			if s.by != "" && a.From != s.by {
+				o.t.Errorf("%s was sent by the SIM card of %s, not of %s", s.number, a.From, s.by)
+			}
+		}
+		m := said[s.number]
+		switch {
+		case copies[1] == 0 || copies[2] == 0:
+			o.t.Errorf("lost: the network has %v of the parts to %s, and the daemon says %+v", copies, s.number, m)
+		case max(copies[1], copies[2]) > 1 && !m.PossibleDuplicate:
+			o.t.Errorf("doubled without a mark: the network has %v of the parts to %s, and the daemon says %+v", copies, s.number, m)
+		}
+		if m.PossibleDuplicate {
+			marked++
+		}
+	}
+	got := map[string]int{}
+	for _, m := range o.messages("in") {
+		if m.RepeatOf == "" {
+			got[m.From+" "+m.Text]++
+		}
+	}
+	for _, s := range o.heard {
+		if n := got[s.number+" "+s.text]; n != 1 {
+			o.t.Errorf("%q from %s was received %d times", s.text, s.number, n)
+		}
+	}
+	o.t.Logf("%d messages out, %d of them marked as possible duplicates, %d in",
+		len(o.sent), marked, len(o.heard))
+}
