@@ -11,7 +11,9 @@
 #   make fuzz       each fuzz target for FUZZTIME (1m)
 #   make deb        the Debian package of this machine's architecture, or of ARCH=, into dist/
 #   make debs       those of amd64, arm64 and armhf
-#   make qemu       the package's life in a Debian, as root; ROUNDS=20
+#   make qemu       the package at work in a Debian under QEMU, as root: USB modems are pulled, the power
+#                   is cut; ROUNDS=20 of each
+#   make cross      the packages for arm64 and armhf, on emulated processors, as root
 #   make install    binary, user, group, unit, udev rules and configuration (as root)
 #   make uninstall  takes them away again, but keeps configuration and messages
 
@@ -29,7 +31,7 @@ UNITDIR    = $(DESTDIR)/etc/systemd/system
 RULESDIR   = $(DESTDIR)/etc/udev/rules.d
 BINDIR     = $(DESTDIR)$(PREFIX)/bin
 
-.PHONY: all build demo test lint bench bench-peers fuzz deb debs qemu install uninstall clean tools go-tests
+.PHONY: all build demo test lint bench bench-peers fuzz deb debs qemu cross install uninstall clean tools go-tests
 
 all: build
 
@@ -119,11 +121,17 @@ deb: build
 debs:
 	@set -e; for arch in amd64 arm64 armhf; do $(MAKE) --no-print-directory deb ARCH=$$arch; done
 
-# Needs mmdebstrap; keeps a Debian in ~/.cache/simpost-qemu.
+# Both keep a Debian in ~/.cache/simpost-qemu, or in SIMPOST_QEMU_CACHE. Their needs:
+# apt-get install mmdebstrap qemu-system-x86
+# apt-get install qemu-system-arm qemu-user-static binfmt-support arch-test
 ROUNDS ?= 20
 QEMU   ?=
 qemu: deb
-	SIMPOST_QEMU=$(ROUNDS) $(GO) test -count=1 -v -timeout 4h $(QEMU) ./test/qemu
+	SIMPOST_QEMU=$(ROUNDS) $(GO) test -count=1 -v -timeout 6h $(QEMU) ./test/qemu
+
+cross: build
+	@set -e; for arch in arm64 armhf; do $(MAKE) --no-print-directory deb ARCH=$$arch; done
+	SIMPOST_CROSS=1 $(GO) test -count=1 -v -timeout 2h $(QEMU) ./test/qemu
 
 # Build as yourself, then `sudo make install`: root needs neither Go nor a compiler.
 install:

@@ -59,9 +59,10 @@ func emulate(t *testing.T, modems int, profiles string) *network {
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		if t.Failed() {
+		if n.mu.Lock(); t.Failed() {
 			t.Logf("the last lines of the modems:\n%s", tail(strings.Join(n.lines, "\n"), 60))
 		}
+		n.mu.Unlock()
 	})
 	go n.read(trace)
 	links := bufio.NewScanner(said)

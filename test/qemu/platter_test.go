@@ -22,6 +22,10 @@ type platter struct {
 	mu     sync.Mutex
 	file   *os.File
 	unsafe map[int64][]byte // what blocks written since the last flush were before
+	trap   chan struct{}    // closed when a flush hangs, nil while it may not
+	dead   chan struct{}    // closed at the cut
+
+	serving sync.Mutex // held while a machine is served
 }
 
 const platterBlock = 4096
@@ -32,7 +36,7 @@ func newPlatter(t *testing.T, image string) *platter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &platter{t: t, socket: filepath.Join(t.TempDir(), "nbd"), file: file, unsafe: map[int64][]byte{}}
+	p := &platter{t: t, socket: filepath.Join(t.TempDir(), "nbd"), file: file, unsafe: map[int64][]byte{}, dead: make(chan struct{})}
 	ln, err := net.Listen("unix", p.socket)
 	if err != nil {
 		t.Fatal(err)
@@ -47,8 +51,10 @@ func newPlatter(t *testing.T, image string) *platter {
 			if err != nil {
 				return
 			}
+			p.serving.Lock()
 			p.serve(conn)
 			conn.Close()
+			p.serving.Unlock()
 		}
 	}()
 	return p
@@ -58,10 +64,38 @@ func (p *platter) drive() string {
 	return "id=disk,if=none,format=raw,cache=writeback,file=nbd+unix:///?socket=" + p.socket
 }
 
-// cut loses what the cache may lose, and says how many blocks of how many.
-func (p *platter) cut(rng *rand.Rand) (lost, written int) {
+// hang lets the next flush that would have something to do wait for the cut, and
+// says when: it is when most can be lost.
+func (p *platter) hang() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.trap = make(chan struct{})
+	return p.trap
+}
+
+// caught waits for the cut if this flush is to hang.
+func (p *platter) caught() bool {
+	p.mu.Lock()
+	dead, now := p.dead, p.trap != nil && len(p.unsafe) > 0
+	if now {
+		close(p.trap)
+		p.trap = nil
+	}
+	p.mu.Unlock()
+	if now {
+		<-dead
+	}
+	return now
+}
+
+// cut loses what the cache may lose, and says how many blocks of how many. The
+// machine must have ended.
+func (p *platter) cut(rng *rand.Rand) (lost, written int) {
+	p.mu.Lock()
+	close(p.dead)
+	p.mu.Unlock()
+	p.serving.Lock() // what the machine wrote last has arrived
+	defer p.serving.Unlock()
 	written = len(p.unsafe)
 	for at, before := range p.unsafe {
 		if rng.IntN(2) == 0 {
@@ -73,6 +107,7 @@ func (p *platter) cut(rng *rand.Rand) (lost, written int) {
 		}
 	}
 	clear(p.unsafe)
+	p.dead, p.trap = make(chan struct{}), nil
 	return lost, written
 }
 
@@ -109,6 +144,9 @@ func (p *platter) serve(conn net.Conn) {
 		data, code := make([]byte, r.Length), uint32(0)
 		if r.Type == nbdFlush {
 			data = nil
+			if p.caught() {
+				return
+			}
 		}
 		if r.Type == nbdWrite {
 			if _, err := io.ReadFull(conn, data); err != nil {

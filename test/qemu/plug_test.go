@@ -32,7 +32,7 @@ func TestPullAndPlug(t *testing.T) {
 	}
 	plugged := time.Now()
 	m.plug(0)
-	m.until("the modem is found", "simpost --json modems | grep -q '\"can_send\": true'")
+	office.ready(1)
 	t.Logf("found and ready %.0f s after it was plugged in", time.Since(plugged).Seconds())
 	office.send("--wait=delivered")
 	office.hear()
@@ -55,38 +55,37 @@ func TestPullAndPlug(t *testing.T) {
 	}
 	office.settled()
 	office.judge()
-	m.swap(t, office)
+	office.swap()
 	office.settled()
 	office.judge()
 	m.run("systemctl stop simpost && systemctl poweroff")
 }
 
 // swap plugs a second modem in, and then both so that each gets the other's name.
-func (m *machine) swap(t *testing.T, o *office) {
-	m.plug(1)
-	m.until("both modems are found", "[ $(simpost --json modems | grep -c '\"can_send\": true') = 2 ]")
-	names := m.run("simpost modems")
-	first := m.run("readlink -f /dev/serial/by-id/*SIMPOST0*")
+func (o *office) swap() {
+	o.plug(1)
+	o.ready(2)
+	names := o.run("simpost modems")
+	first := o.run("readlink -f /dev/serial/by-id/*SIMPOST0*")
 	// Each has work in hand while it goes.
 	o.sendBy(0, "sim")
 	o.sendBy(1, "sim-2")
-	m.pull(0)
-	m.pull(1)
 	for i := range 2 {
+		o.pull(i)
 		o.network.tell("unplug modem%d", i)
 		o.network.tell("plug modem%d", i)
 	}
-	m.plug(1)
-	m.until("the second is there", "ls /dev/serial/by-id/*SIMPOST1*")
-	m.plug(0)
-	m.until("the first is there", "ls /dev/serial/by-id/*SIMPOST0*")
-	if now := m.run("readlink -f /dev/serial/by-id/*SIMPOST0*"); now == first {
-		t.Errorf("the first modem is %s again: nothing was swapped", strings.TrimSpace(now))
+	for _, i := range []int{1, 0} {
+		o.plug(i)
+		o.until("the modem is there", fmt.Sprintf("ls /dev/serial/by-id/*SIMPOST%d*", i))
 	}
-	m.until("both modems are back", "[ $(simpost --json modems | grep -c '\"can_send\": true') = 2 ]")
+	if now := o.run("readlink -f /dev/serial/by-id/*SIMPOST0*"); now == first {
+		o.t.Errorf("the first modem is %s again: nothing was swapped", strings.TrimSpace(now))
+	}
+	o.ready(2)
 	o.sendBy(0, "sim")
 	o.sendBy(1, "sim-2")
-	t.Logf("before the swap:\n%s\nafter it:\n%s", names, m.run("simpost modems"))
+	o.t.Logf("before the swap:\n%s\nafter it:\n%s", names, o.run("simpost modems"))
 }
 
 // office is what was asked of the daemon in a machine, to be compared with what the
@@ -114,6 +113,12 @@ func guest(t *testing.T, a arch) disk {
 }
 
 func drive(d disk) string { return "id=disk,if=none,format=raw,file=" + d.image }
+
+// ready waits until so many modems can send.
+func (o *office) ready(modems int) {
+	o.t.Helper()
+	o.until("modems can send", fmt.Sprintf(`[ $(simpost --json modems | grep -c '"can_send": true') = %d ]`, modems))
+}
 
 // send sends a message of two parts to a number of its own. It is on the guest's disk when this returns.
 func (o *office) send(flags string) { o.dispatch("", flags) }

@@ -6,9 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	_ "github.com/mattn/go-sqlite3"
 )
+
+// longAfter a moment the power is cut at the latest.
+const longAfter = 30 * time.Second
 
 // TestPowerCut takes the power from the whole machine in the middle of its work, and
 // from its disk what that had not written yet. After each cut the disk is judged,
@@ -34,11 +38,20 @@ func TestPowerCut(t *testing.T) {
 		mark := net.mark()
 		o.hear()
 		net.sees(mark, moment.line)
+		when := "at once"
+		if i%2 == 0 {
+			when = "before the disk had written what it was told to"
+			select {
+			case <-platter.hang():
+			case <-time.After(longAfter):
+				when = "when it wrote nothing for long"
+			}
+		}
 		o.cut()
 		lost, written := platter.cut(rng)
 		net.tell("unplug modem0")
 		net.tell("plug modem0")
-		t.Logf("cut %s: the disk lost %d of %d blocks", moment.name, lost, written)
+		t.Logf("cut %s, %s: the disk lost %d of %d blocks", moment.name, when, lost, written)
 		judgeDisk(t, d.image)
 	}
 	o.settled()

@@ -4,8 +4,9 @@
 // the power cut. Judge is the emulated network's own record.
 //
 // What a reader would get wrong: without SIMPOST_QEMU, which says how many rounds of
-// pulling and of power cuts to make, nothing runs here; `make qemu` sets it. Making
-// the guest takes root, and three minutes the first time; it is kept in
+// pulling and of power cuts to make, or SIMPOST_CROSS=1 for the other
+// architectures, hardly anything runs here; `make qemu` and `make cross` set them.
+// Making the guest takes root, and three minutes the first time; it is kept in
 // SIMPOST_QEMU_CACHE, ~/.cache/simpost-qemu by default.
 package qemu_test
 
