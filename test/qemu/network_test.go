@@ -30,8 +30,9 @@ type network struct {
 }
 
 // latency is from ^Z to the modem's answer; the network has the message after half
-// of it. In between there is time to pull the modem.
-const latency = 2 * time.Second
+// of it. In between there is time to pull the modem, and for the guest to say that
+// it has a message before the second part of that leaves.
+const latency = 4 * time.Second
 
 // emulate starts a network of modems. Profiles are used in turn.
 func emulate(t *testing.T, modems int, profiles string) *network {

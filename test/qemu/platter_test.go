@@ -283,3 +283,41 @@ func TestPlatter(t *testing.T) {
 		t.Errorf("%d of %d blocks are said to be lost, and %d are", lost, written, old)
 	}
 }
+
+// A flush that hangs ends at the cut, and the next machine is served.
+func TestPlatterHangs(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(image, make([]byte, platterBlock), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := newPlatter(t, image)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 2 {
+		conn, err := net.Dial("unix", p.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		greeting := make([]byte, 18+10)
+		io.WriteString(conn, "\x00\x00\x00\x03IHAVEOPT\x00\x00\x00\x01\x00\x00\x00\x00")
+		if _, err := io.ReadFull(conn, greeting); err != nil {
+			t.Fatal(err)
+		}
+		request := func(kind uint16, data []byte) {
+			b := binary.BigEndian.AppendUint32(nil, 0x25609513)
+			b = binary.BigEndian.AppendUint32(b, uint32(kind)) // flags, type
+			b = append(b, make([]byte, 8+8)...)                // handle, offset
+			conn.Write(append(binary.BigEndian.AppendUint32(b, uint32(len(data))), data...))
+		}
+		request(nbdWrite, make([]byte, platterBlock))
+		if _, err := io.ReadFull(conn, make([]byte, 16)); err != nil {
+			t.Fatal(err)
+		}
+		caught := p.hang()
+		request(nbdFlush, nil)
+		<-caught
+		conn.Close()
+		if _, written := p.cut(rng); written != 1 {
+			t.Errorf("%d blocks were written, want 1", written)
+		}
+	}
+}
