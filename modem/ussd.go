@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"simpost/atcmd"
 	"simpost/pdu"
@@ -176,10 +177,11 @@ func (f ussdForm) decode(text string, dcs int) string {
 		return text
 	}
 	wide := dcs == 0x11 || dcs&0xCC == 0x48
-	if t, ok := decodeUCS2(text); ok && (wide || f == ussdUCS2) {
+	wideText := cutNUL(text)
+	if t, ok := decodeUCS2(wideText); ok && (wide || f == ussdUCS2 || f == ussdPlain && oneScript(t) && strings.ContainsAny(text, "ABCDEFabcdef")) {
 		return t
 	}
-	if t, ok := ucs2Hex(text); ok {
+	if t, ok := ucs2Hex(wideText); ok {
 		return t
 	}
 	if f == ussdPacked {
@@ -187,4 +189,30 @@ func (f ussdForm) decode(text string, dcs int) string {
 		return pdu.UnpackUSSD(b)
 	}
 	return text
+}
+
+// cutNUL ends UCS-2 in hex at its first U+0000: what follows in Telit's answers is old memory (MODEMS 2.6).
+func cutNUL(text string) string {
+	for i := 4; i+4 <= len(text); i += 4 {
+		if text[i:i+4] == "0000" {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// oneScript says whether a text looks like people's: three characters or more, of one script besides the Latin ones.
+func oneScript(text string) bool {
+	script, n := rune(0), 0
+	for _, r := range text {
+		high := r >> 8
+		if !unicode.IsPrint(r) && r != '\n' && r != '\r' || high != 0 && script != 0 && high != script {
+			return false
+		}
+		if high != 0 {
+			script = high
+		}
+		n++
+	}
+	return n >= 3
 }

@@ -151,3 +151,22 @@ func TestUSSDForms(t *testing.T) {
 		})
 	}
 }
+
+// TestUSSDGarbage: what stands behind a NUL is no text; the same digits in a packed text are.
+func TestUSSDGarbage(t *testing.T) {
+	for _, c := range []struct {
+		form ussdForm
+		text string
+		dcs  int
+		want string
+	}{
+		{ussdPlain, "00480069000000FF12341234", 72, "Hi"}, {ussdUCS2, "004800690000FFFE", 15, "Hi"}, {ussdPlain, "0048006900210000D800", 15, "Hi!"},
+		{ussdPacked, "C834000000", 15, "Hi@@@"},
+		{ussdPlain, "04110430043B0430043D0441003A0020003400320020", 15, "Баланс: 42 "}, // under the coding scheme of another alphabet
+		{ussdPlain, "1234567890123456", 15, "1234567890123456"}, {ussdPlain, "123412351236", 15, "123412351236"}, {ussdPlain, "2026", 15, "2026"},
+	} {
+		if got := c.form.decode(c.text, c.dcs); got != c.want {
+			t.Errorf("%s: %q, want %q", c.text, got, c.want)
+		}
+	}
+}
