@@ -43,6 +43,7 @@ func failing(lib, call string, at, last, errno int) []string {
 const commitSpan = 60
 
 func TestKilledAtEveryCommit(t *testing.T) {
+	t.Parallel()
 	lib := faultLibrary(t)
 	kinds := len(moods)
 	sideBySide(t, "kill-commit", "kill -9 at both sides of every commit of every change of state", counts(t, 16, 60, 2*commitSpan*kinds), func(v *victim, rounds, i int) {

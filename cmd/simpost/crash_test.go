@@ -375,6 +375,7 @@ func texts(msgs []api.Message) map[string]int {
 
 // Every moment that the wire shows.
 func TestKilledAtEveryBoundary(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	for round, prefix := range []string{
 		"> AT", "> ATE0", "> AT+CPIN?", "> AT+CPMS", "> AT+CNMI", "> AT+CMGL=4", "> AT+CREG?", "> AT+CMGS=", "< >", "> 00", "< +CMGS:", "< OK",
@@ -451,6 +452,7 @@ func (v *victim) prompt() {
 }
 
 func TestKilledAtRandom(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	if os.Getenv("SIMPOST_SEED") != "" {
 		seed = cutSeed(t)

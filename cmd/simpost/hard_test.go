@@ -29,6 +29,7 @@ const pinRestarts = 10
 // Around the entry of a PIN the daemon dies again and again: a wrong one is entered
 // once, ever, and two tries always stay.
 func TestKilledAroundThePIN(t *testing.T) {
+	t.Parallel()
 	n := counts(t, 2, 4, 20) * pinRestarts
 	sideBySide(t, "pin-kill", "kill -9 around the entry of a right or a wrong PIN", n, func(v *victim, rounds, i int) {
 		for card := range rounds / pinRestarts {
@@ -168,6 +169,7 @@ func badDisks(n int) []badDisk {
 // The disk fails at each call: after EIO nothing is accepted any more and the
 // program ends within a second; after ENOSPC it goes on by itself.
 func TestBadDisk(t *testing.T) {
+	t.Parallel()
 	lib := faultLibrary(t)
 	disks := badDisks(counts(t, 2, 6, 100))
 	sideBySide(t, "disk", "EIO or ENOSPC at each call of SQLite", len(disks), func(v *victim, rounds, i int) {

@@ -16,6 +16,7 @@ const backWithin = 5 * time.Second
 // A modem is pulled and comes back, on another terminal each time, while there is
 // work: it works again within seconds, and nothing is lost.
 func TestUnpluggedAndBack(t *testing.T) {
+	t.Parallel()
 	rounds := 5
 	switch os.Getenv("SIMPOST_FAULTS") {
 	case "full":

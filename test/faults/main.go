@@ -81,17 +81,16 @@ func (o options) do(ctx context.Context, w io.Writer) error {
 		counts = "full"
 	}
 	env := append(os.Environ(), "SIMPOST_FAULTS="+counts, "SIMPOST_FAULTS_OUT="+out, "SIMPOST_SHARD="+o.shard)
-	var fuzzed strings.Builder
-	fuzzing := make(chan error, 1)
+	var fuzzed, hunted strings.Builder
+	fuzzing, waiting := make(chan error, 1), make(chan error, 1)
 	go func() { fuzzing <- o.fuzz(ctx, &fuzzed) }()
-	waiting := make(chan error, 1)
 	go func() { waiting <- o.tests(ctx, env, "kill") }()
-	errs := []error{o.tests(ctx, env, "sim"), <-waiting, table(w, out)}
+	errs := []error{o.tests(ctx, env, "sim")}
 	if o.wants("mutants") && (o.shard == "" || strings.HasPrefix(o.shard, "1/")) {
-		errs = append(errs, hunt(ctx, w, dir))
+		errs = append(errs, hunt(ctx, &hunted, dir))
 	}
-	errs = append(errs, <-fuzzing)
-	fmt.Fprint(w, fuzzed.String())
+	errs = append(errs, <-waiting, table(w, out), <-fuzzing)
+	fmt.Fprint(w, hunted.String(), fuzzed.String())
 	return errors.Join(errs...)
 }
 
@@ -193,6 +192,9 @@ func hunt(ctx context.Context, w io.Writer, dir string) error {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
+			if errs[i] = ctx.Err(); errs[i] != nil {
+				return
+			}
 			began := time.Now()
 			by, err := m.try(ctx, filepath.Join(dir, m.name))
 			verdicts[i], errs[i] = fmt.Sprintf("killed by %s", by), err
