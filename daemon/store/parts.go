@@ -119,6 +119,7 @@ func (t *tx) save(p *part, st step) error {
 	if !ok {
 		return wrongState(p, st)
 	}
+	p.decided = p.decided && to == api.Unknown // evidence may move it after all
 	n, err := t.change(saves[st], p.lane, p.due, p.mr, p.modem, p.tries, p.resend, p.decideAt, p.decided, string(p.report), p.reportBy,
 		p.code, p.reason, p.id)
 	if err != nil {

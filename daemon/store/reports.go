@@ -103,15 +103,17 @@ func (t *tx) matchReport(r *report) (int64, error) {
 }
 
 // candidates are the attempts with r's MR around its time, and those without an
-// MR that are open to its number: a report may still come for them.
+// MR that are open to its number: a report may still come for them. The latter only
+// where no attempt of any time waits for a report with this MR: it may have been
+// recorded on a wrong clock, and the report be its own.
 func (t *tx) candidates(r *report, skew int64) ([]candidate, error) {
 	around, window := r.sentAt-skew, matchWindow.Milliseconds()
 	rows, err := t.rows(`SELECT id, started_at, 1, state = 'unknown' FROM attempt
 			WHERE sim = ?1 AND tail = ?2 AND mr = ?3 AND mr IS NOT NULL AND started_at BETWEEN ?4 AND ?5
 		UNION ALL SELECT id, started_at, 0, 1 FROM attempt
-			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state = 'unknown' AND started_at > ?6
+			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state = 'unknown' AND started_at > ?6 AND NOT EXISTS (`+awaited+`)
 		UNION ALL SELECT id, started_at, 0, 0 FROM attempt INDEXED BY attempt_open -- as many as there are modems
-			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state = 'submitting' AND started_at > ?6`,
+			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state = 'submitting' AND started_at > ?6 AND NOT EXISTS (`+awaited+`)`,
 		r.sim, r.tail, r.mr, around-window, around+window, t.now-(networkValidity+reportGrace).Milliseconds())
 	if err != nil {
 		return nil, err
@@ -120,6 +122,10 @@ func (t *tx) candidates(r *report, skew int64) ([]candidate, error) {
 		return c, rows.Scan(&c.attempt, &c.started, &c.exact, &c.unknown)
 	})
 }
+
+// awaited is the attempt that a report is for if only the clocks were wrong.
+const awaited = `SELECT 1 FROM attempt b WHERE b.sim = ?1 AND b.tail = ?2 AND b.mr = ?3 AND b.mr IS NOT NULL AND b.started_at > ?6
+	AND NOT EXISTS (SELECT 1 FROM report WHERE attempt = b.id)`
 
 // learn looks whether r would fit one attempt alone under another skew.
 func (t *tx) learn(r *report, k skew) error {

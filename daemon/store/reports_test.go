@@ -191,6 +191,21 @@ func TestWrappedMR(t *testing.T) {
 	}
 }
 
+// TestReportOfAWrongClock: an attempt recorded on a clock a day ahead waits for its
+// report, which proves nothing about another one to that number.
+func TestReportOfAWrongClock(t *testing.T) {
+	w := newReports(t)
+	lost, ahead := w.enqueue(text(1)), w.enqueue(text(1))
+	w.lost(w.next())
+	scts := w.now
+	w.now = w.now.Add(24 * time.Hour)
+	w.sent(w.next(), 8)
+	if got := w.report(8, recipient, scts, stDelivered); got.Matched == lost {
+		t.Errorf("the report of message %d was taken for one of %d", ahead, lost)
+	}
+	w.want(lost, api.Unknown, api.Unknown)
+}
+
 // TestOnlyOneOpen: a report without an exact match proves an unknown attempt only
 // if no other one to that number may still get a report.
 func TestOnlyOneOpen(t *testing.T) {
