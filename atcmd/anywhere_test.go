@@ -24,7 +24,9 @@ func TestTranscriptsWithAURCAtEveryByte(t *testing.T) {
 		for _, r := range x.replays(t) {
 			for at := n % every; at < len(r.wire); at += every {
 				n++
-				synctest.Test(t, func(t *testing.T) { anywhere(t, fmt.Sprintf("%s with a URC at %d", x.sourceLine, at), r, r.wire[:at]+guest+r.wire[at:]) })
+				synctest.Test(t, func(t *testing.T) {
+					anywhere(t, fmt.Sprintf("%s with a URC at %d", x.sourceLine, at), r, r.wire[:at]+guest+r.wire[at:])
+				})
 			}
 		}
 	}
