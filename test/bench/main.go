@@ -36,6 +36,7 @@ var phases = []struct {
 	{"at", benchAT},
 	{"queue", benchQueue},
 	{"start", benchStart},
+	{"stored", benchStored},
 	{"accept", benchAccept},
 	{"send", benchSend},
 	{"receive", benchReceive},
@@ -48,11 +49,13 @@ type bench struct {
 	binary string
 	table  table
 	ports  atomic.Int32 // given away so far
+	stored int          // messages of benchStored
 }
 
 func main() {
 	dir := flag.String("dir", "/var/tmp", "measure on the disk of this `folder`")
 	only := flag.String("only", "", "measure only these, separated by commas: "+phaseNames())
+	stored := flag.Int("stored", 100_000, "start with this `number` of messages in the database")
 	var p peersFlags
 	flag.BoolVar(&p.on, "peers", false, "measure simpost beside smstools, gammu-smsd and Kannel instead")
 	flag.BoolVar(&p.quick, "quick", false, "with -peers: everything once, in minutes")
@@ -62,7 +65,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *dir, *only, p); err != nil {
+	if err := run(ctx, *dir, *only, *stored, p); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
@@ -76,13 +79,13 @@ func phaseNames() string {
 	return strings.Join(names, ", ")
 }
 
-func run(ctx context.Context, dir, only string, p peersFlags) error {
+func run(ctx context.Context, dir, only string, stored int, p peersFlags) error {
 	tmp, err := os.MkdirTemp(dir, "simpost-bench-")
 	if err != nil {
 		return fmt.Errorf("make a folder to measure in: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	b := &bench{dir: tmp, binary: filepath.Join(tmp, "simpost")}
+	b := &bench{dir: tmp, binary: filepath.Join(tmp, "simpost"), stored: stored}
 	if err := goTool(ctx, os.Stderr, "build", "-trimpath", "-o", b.binary, "simpost/cmd/simpost"); err != nil {
 		return fmt.Errorf("build simpost: %w", err)
 	}

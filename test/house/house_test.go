@@ -43,7 +43,7 @@ var imports = map[string][]string{
 	"daemon/store":   {"daemon/api"},
 	"daemon":         {"configs", "hw", "modem", "pdu", "daemon/api", "daemon/store"},
 	// It runs the built program, and wires nothing of it.
-	"test/bench": {"daemon/api", "modem/emulator"},
+	"test/bench": {"daemon/api", "daemon/store", "modem/emulator"},
 	// It runs the tests, and wires nothing.
 	"test/faults": {},
 }
