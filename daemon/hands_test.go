@@ -49,6 +49,18 @@ func (o *outside) inReach(w *world) {
 	}
 }
 
+func (o *outside) list() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.used)
+}
+
+func (o *outside) times(hand hw.Hand) []time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.at[hand])
+}
+
 // plugged is a machine whose terminal a belongs to a USB device.
 func plugged(t *testing.T) string {
 	root := t.TempDir()
@@ -81,8 +93,8 @@ func TestHandsAreTheLastSteps(t *testing.T) {
 				w.condition("a", api.CondReady)
 				fault(w, w.modems["a"], "life.deaf-power", 0)
 				w.becomes(w.send(text("+4791000001", "hello")), api.Delivered, 2*time.Hour)
-				if !slices.Equal(o.used, want) {
-					t.Errorf("used %q, want %q", o.used, want)
+				if !slices.Equal(o.list(), want) {
+					t.Errorf("used %q, want %q", o.list(), want)
 				}
 				steps := w.recoveries("a")
 				if !slices.Contains(steps, string(helps)+": done") || !slices.Equal(steps[:len(allSteps)], allSteps) {
@@ -110,7 +122,7 @@ func TestHandsAreLimited(t *testing.T) {
 		})
 		time.Sleep(3 * 24 * time.Hour)
 		for _, r := range rungs {
-			times := o.at[hw.Hand(r.step)]
+			times := o.times(hw.Hand(r.step))
 			if r.limit == (handLimit{}) {
 				continue
 			}
@@ -151,8 +163,8 @@ func TestHandsWaitForTheExchange(t *testing.T) {
 		id = w.send(text("+4791000001", "hello"))
 		w.within(time.Minute, "the network has it", func() bool { return w.net.Count() == 1 })
 		fault(w, w.modems["a"], "life.deaf-power", 0)
-		w.within(2*time.Hour, "a hand is used", func() bool { o.mu.Lock(); defer o.mu.Unlock(); return len(o.used) > 0 })
-		if first := o.at[hw.USBReset][0].Sub(sent); first < w.cfg.Send.AnswerTimeout {
+		w.within(2*time.Hour, "a hand is used", func() bool { return len(o.list()) > 0 })
+		if first := o.times(hw.USBReset)[0].Sub(sent); first < w.cfg.Send.AnswerTimeout {
 			t.Errorf("%v after the message was handed over", first)
 		}
 		w.condition("a", api.CondReady)
@@ -203,15 +215,15 @@ func TestHandsGoOnWhenTheModemVanishes(t *testing.T) {
 		w.condition("a", api.CondReady)
 		w.modems["a"].Unplug()
 		time.Sleep(24 * time.Hour)
-		if len(o.used) > 0 {
-			t.Errorf("pulled by a person, and restarted by %q", o.used)
+		if len(o.list()) > 0 {
+			t.Errorf("pulled by a person, and restarted by %q", o.list())
 		}
 		w.modems["a"].Plug()
 		w.condition("a", api.CondReady)
 		fault(w, w.modems["a"], "life.deaf-power", 0)
 		w.becomes(w.send(text("+4791000001", "hello")), api.Delivered, 2*time.Hour)
-		if !slices.Equal(o.used, []string{"usb-reset", "usb-power"}) {
-			t.Errorf("used %q", o.used)
+		if !slices.Equal(o.list(), []string{"usb-reset", "usb-power"}) {
+			t.Errorf("used %q", o.list())
 		}
 	})
 }
@@ -225,8 +237,8 @@ func TestNoHands(t *testing.T) {
 		w.condition("a", api.CondReady)
 		fault(w, w.modems["a"], "life.deaf-power", 0)
 		time.Sleep(24 * time.Hour)
-		if len(o.used) > 0 {
-			t.Errorf("used %q", o.used)
+		if len(o.list()) > 0 {
+			t.Errorf("used %q", o.list())
 		}
 	})
 }
