@@ -95,6 +95,7 @@ func (m *Modem) sendStored(ctx context.Context, payload string, n int, ready fun
 	index, isNumber := number(fields(v), 0)
 	switch {
 	case err != nil:
+		m.viaStore = false // AT+CMGS may have been refused for once only
 		return 0, notSent(asExec(err))
 	case !ok || !isNumber:
 		return 0, &SendError{Outcome: NotSent, Class: Temporary, Code: -1, MR: -1, Err: errors.New("AT+CMGW does not say where the message is")}

@@ -69,3 +69,19 @@ func TestStoreAndSendWaitsForReady(t *testing.T) {
 		}
 	})
 }
+
+// TestRefusedOnce: a modem that refuses to send for once, and can't store, sends the next one as ever.
+func TestRefusedOnce(t *testing.T) {
+	inLab(t, emulator.Config{}, func(t *testing.T, l *lab) {
+		m := l.mustOpen(Config{})
+		l.fault("send.cmgs-refused", emulator.FaultConfig{Times: 1})
+		l.fault("storage.full-322", emulator.FaultConfig{After: 1, Times: 1})
+		_, _, err := l.send(m)
+		if e := wantSendError(t, err); e.Outcome != NotSent {
+			t.Errorf("%v", e)
+		}
+		if _, accepted, err := l.send(m); err != nil || accepted != 1 || m.viaStore {
+			t.Errorf("%v, %d accepted, via store %t", err, accepted, m.viaStore)
+		}
+	})
+}
