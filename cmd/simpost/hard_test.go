@@ -33,20 +33,20 @@ func TestKilledAroundThePIN(t *testing.T) {
 	n := counts(t, 2, 4, 20) * pinRestarts
 	sideBySide(t, "pin-kill", "kill -9 around the entry of a right or a wrong PIN", n, func(v *victim, rounds, i int) {
 		for card := range rounds / pinRestarts {
-			v.restarts(card, i)
+			v.t.Run(strconv.Itoa(card), func(t *testing.T) { v.restarts(t, card, i) })
 		}
 	})
 }
 
 // restarts has a card and a database of its own.
-func (v *victim) restarts(card, seed int) {
-	v.t.Helper()
+func (v *victim) restarts(t *testing.T, card, seed int) {
+	t.Helper()
 	file := filepath.Join(v.t.TempDir(), "pin")
 	pin := []string{"1234", "4321"}[(card+seed)%2]
 	if err := os.WriteFile(file, []byte(pin+"\n"), 0o600); err != nil {
 		v.t.Fatal(err)
 	}
-	p := newVictimWith(v.t, emulator.Config{Latency: 5 * time.Millisecond, PIN: "1234", ColdStart: true}, fmt.Sprintf("pin_file = %q\n", file))
+	p := newVictimWith(t, emulator.Config{Latency: 5 * time.Millisecond, PIN: "1234", ColdStart: true}, fmt.Sprintf("pin_file = %q\n", file))
 	random, wrong := rand.New(rand.NewPCG(uint64(seed), uint64(card))), 0
 	for range pinRestarts {
 		lines := 1 + random.IntN(40)
@@ -174,7 +174,7 @@ func TestBadDisk(t *testing.T) {
 	disks := badDisks(counts(t, 2, 6, 100))
 	sideBySide(t, "disk", "EIO or ENOSPC at each call of SQLite", len(disks), func(v *victim, rounds, i int) {
 		for n := len(disks) * i / atOnce; rounds > 0; n, rounds = n+1, rounds-1 {
-			v.onDisk(lib, disks[n])
+			v.t.Run(strconv.Itoa(n), func(t *testing.T) { v.onDisk(t, lib, disks[n]) })
 		}
 	})
 }
@@ -184,10 +184,10 @@ const (
 	diskMessages = 12
 )
 
-// onDisk has a daemon and a database of its own.
-func (v *victim) onDisk(lib string, d badDisk) {
-	v.t.Helper()
-	w := newVictimWith(v.t, emulator.Config{}, "")
+// onDisk has a daemon and a database of its own, which end with t.
+func (v *victim) onDisk(t *testing.T, lib string, d badDisk) {
+	t.Helper()
+	w := newVictimWith(t, emulator.Config{}, "")
 	calls := filepath.Join(w.dir, "calls")
 	w.env = append(failing(lib, d.call, d.at, d.last, int(d.errno)), "FAULT_LOG="+calls)
 	w.start()
