@@ -137,25 +137,24 @@ func TestKeepalive(t *testing.T) {
 	inWorld(t, emulator.NetworkConfig{}, twoModems()[:1], func(w *world) {
 		w.slowly()
 		m := &w.cfg.Modems[0]
-		m.KeepaliveEvery, m.KeepaliveTo = 30*24*time.Hour, "+4791000001"
+		m.KeepaliveEvery, m.KeepaliveTo = 72*time.Hour, "+4791000001"
 		w.start()
 		w.condition("a", api.CondReady)
-		const days = 24 * time.Hour
-		time.Sleep(29 * days)
+		time.Sleep(70 * time.Hour)
 		if n := w.net.Count(); n != 0 {
 			t.Fatalf("%d messages went out too early", n)
 		}
 		w.halt() // the dates are the card's, not the process's
 		w.start()
 		w.condition("a", api.CondReady)
-		w.within(2*days, "the first", func() bool { return w.net.Count() == 1 })
-		time.Sleep(20 * days)
+		w.within(5*time.Hour, "the first", func() bool { return w.net.Count() == 1 })
+		time.Sleep(48 * time.Hour)
 		w.becomes(w.send(text("+4791000002", "by a person")), api.Delivered, time.Minute)
-		time.Sleep(29 * days)
+		time.Sleep(70 * time.Hour)
 		if n := w.net.Count(); n != 2 {
 			t.Fatalf("%d messages, though a person had written one", n)
 		}
-		w.within(2*days, "the second", func() bool { return w.net.Count() == 3 })
+		w.within(5*time.Hour, "the second", func() bool { return w.net.Count() == 3 })
 		if p := w.net.Phone("+4791000001"); p == nil || len(p.Messages()) != 2 || p.Messages()[0].Text != "simpost" {
 			t.Errorf("the phone got %+v", p.Messages())
 		}
