@@ -89,12 +89,16 @@ func (b *bench) attached() ([]hw.Device, error) {
 func (b *bench) plug(ctx context.Context, name string) string {
 	b.t.Helper()
 	m, link := b.modems[name], filepath.Join(b.dir, name)
-	serving, stop := context.WithCancel(ctx)
+	serving, stop := context.WithCancelCause(ctx)
 	done := make(chan error, 1)
 	m.Plug()
-	go func() { done <- m.ServePTY(serving, link) }()
-	if err := hw.Wait(ctx, link); err != nil {
-		b.t.Fatal(err)
+	go func() {
+		err := m.ServePTY(serving, link)
+		stop(err)
+		done <- err
+	}()
+	if err := hw.Wait(serving, link); err != nil {
+		b.t.Fatal(err, context.Cause(serving))
 	}
 	pts, err := os.Readlink(link)
 	if err != nil {
@@ -106,7 +110,7 @@ func (b *bench) plug(ctx context.Context, name string) string {
 	b.mu.Unlock()
 	b.pull[name] = func() {
 		m.Unplug()
-		stop()
+		stop(nil)
 		if err := <-done; err != nil {
 			b.t.Error(err)
 		}
