@@ -227,8 +227,8 @@ const probeRoom = 128 << 10
 // has room again. Errors: CodeDiskFull, CodeStorage.
 func (s *Store) Probe() error {
 	const doing = "try the disk"
-	var fs unix.Statfs_t
-	if err := unix.Statfs(s.path, &fs); err == nil && int64(fs.Bavail)*fs.Bsize < probeRoom {
+	var fs unix.Statfs_t // whose fields are of other sizes on other machines
+	if err := unix.Statfs(s.path, &fs); err == nil && int64(fs.Bavail)*int64(fs.Bsize) < probeRoom {
 		return diskFull(doing)
 	}
 	return s.write(time.Time{}, doing, func(t *tx) error {
