@@ -24,7 +24,7 @@ import (
 // sent twice unless it is marked possible_duplicate.
 
 // crashLimit ends a test whose daemon does not get on.
-const crashLimit = 15 * time.Minute
+const crashLimit = 25 * time.Minute
 
 // victim is a daemon in a process of its own, on an emulated modem's pty. The
 // emulator lives in the test, so the network outlives every kill.
