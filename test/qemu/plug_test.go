@@ -172,7 +172,8 @@ func (o *office) settled() {
 		}
 		done := 0
 		for _, m := range o.messages("out") {
-			if m.State == "delivered" || m.State == "sent" || m.State == "unknown" {
+			// Unknown is where a message rests only after its repeat.
+			if m.State == "delivered" || m.State == "sent" || m.State == "unknown" && m.PossibleDuplicate {
 				done++
 			}
 		}
