@@ -66,8 +66,9 @@ var bombs = map[string]func(net.Conn){
 	},
 }
 
-// comesAgain is when a bomb that was let go is back.
-const comesAgain = time.Second
+// comesAgain is when a bomb that was let go is back: the table of connections must not turn over while a busy machine
+// reads one request.
+const comesAgain = 5 * time.Second
 
 // bombard keeps n clients of the kinds in bombs at the socket until stop: each
 // that is let go comes again. It returns when all have connected once.
