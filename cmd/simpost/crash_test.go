@@ -303,14 +303,16 @@ func (v *victim) judge() (flagged int) {
 	return flagged
 }
 
-// mayBeUnsent says whether a message may have reached nobody: what nobody can know,
-// what a person has to decide, and what somebody did not want any more.
+// mayBeUnsent says whether a part of a message may have reached nobody: what nobody
+// can know, what a person has to decide, what somebody did not want any more, and the
+// rest of what its recipient refused.
 func mayBeUnsent(m api.Message) bool {
 	switch m.State {
 	case api.Unknown, api.Held, api.Cancelled, api.Expired:
 		return true
 	case api.Failed:
-		return m.OnUnknown == api.OnUnknownFail
+		refused := slices.ContainsFunc(m.Parts, func(p api.Part) bool { return p.Report == api.ReportFailed })
+		return refused || m.OnUnknown == api.OnUnknownFail
 	}
 	return false
 }

@@ -73,7 +73,8 @@ func (v *victim) restarts(t *testing.T, card, seed int) {
 // memoryLimit is the most that a daemon may ever have had.
 const memoryLimit = 48 << 20
 
-// Thousands of parts that come as fast as the line carries them cost little memory.
+// Thousands of parts that come as fast as the line carries them cost little memory. `make faults` judges how much, without
+// the race detector.
 func TestFloodCostsNoMemory(t *testing.T) {
 	began := time.Now()
 	sets := counts(t, 60, 400, 3334)
@@ -102,7 +103,7 @@ func TestFloodCostsNoMemory(t *testing.T) {
 	}
 	most := v.memory()
 	t.Logf("%d parts, %d MB at most", 3*sets, most>>20)
-	if most > memoryLimit {
+	if most > memoryLimit && !raced {
 		v.wrong++
 		t.Errorf("the daemon took %d MB, want %d", most>>20, memoryLimit>>20)
 	}
