@@ -172,15 +172,14 @@ func (m *Modem) Open() (io.ReadWriteCloser, error) { return m.OpenAt(m.cfg.OnlyA
 
 // OpenAt is Open by a host whose line has another speed.
 func (m *Modem) OpenAt(baud int) (io.ReadWriteCloser, error) {
-	p, err := m.open()
+	p, err := m.open(m.cfg.OnlyAt != 0 && baud != m.cfg.OnlyAt)
 	if err != nil {
-		return nil, err
+		return nil, err // not a nil *port in an interface
 	}
-	p.garbled = m.cfg.OnlyAt != 0 && baud != m.cfg.OnlyAt
 	return p, nil
 }
 
-func (m *Modem) open() (*port, error) {
+func (m *Modem) open(garbled bool) (*port, error) {
 	m.n.mu.Lock()
 	defer m.n.mu.Unlock()
 	switch {
@@ -189,7 +188,7 @@ func (m *Modem) open() (*port, error) {
 	case m.port != nil:
 		return nil, fmt.Errorf("open %s: %w", m.cfg.Name, ErrInUse)
 	}
-	m.port = &port{m: m, out: newPipe(m.cfg.LineSpeed), done: make(chan struct{})}
+	m.port = &port{m: m, out: newPipe(m.cfg.LineSpeed), done: make(chan struct{}), garbled: garbled}
 	m.n.signal()
 	return m.port, nil
 }

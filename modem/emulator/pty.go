@@ -70,7 +70,7 @@ func (m *Modem) serveTerminal(ctx context.Context, t *terminal) error {
 		if err := t.waitOpened(); err != nil {
 			return nil // closed under us: unplugged or ended
 		}
-		p, err := m.open()
+		p, err := m.open(false)
 		switch {
 		case errors.Is(err, ErrUnplugged):
 			return nil
@@ -87,7 +87,7 @@ func (m *Modem) serveTerminal(ctx context.Context, t *terminal) error {
 // ServeConn puts the modem on a stream until the stream or ctx ends, or the modem is unplugged. It closes the stream. It errs
 // when the port can't be opened.
 func (m *Modem) ServeConn(ctx context.Context, conn io.ReadWriteCloser) error {
-	p, err := m.open()
+	p, err := m.open(false)
 	if err != nil {
 		conn.Close()
 		return err
