@@ -116,13 +116,15 @@ func (c *clock) told(theirs time.Time) {
 	c.witness = true
 }
 
-// step is by how much our time was set since it was last asked for.
-func (c *clock) step() time.Duration {
+// step is our time, and by how much it was set since this was last asked for:
+// both of one moment, so that the time is never that of before the step.
+func (c *clock) step() (time.Time, time.Duration) {
+	c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d := c.stepped
+	by := c.stepped
 	c.stepped = 0
-	return d
+	return c.base.Add(time.Since(c.anchor)), by
 }
 
 // trusted says whether our time may let something expire.

@@ -38,7 +38,11 @@ func TestClock(t *testing.T) {
 		near(true0, false)
 		k.by.Store(int64(tenYears))
 		near(true0, false)
+		c.step()
 		c.atLeast(true0.Add(time.Hour)) // a message from the network
+		if now, by := c.step(); !now.Equal(true0.Add(time.Hour)) || by != time.Hour {
+			t.Errorf("it was set by %v to %v; want an hour", by, now)
+		}
 		near(true0.Add(time.Hour), true)
 		c.atLeast(true0.Add(48 * time.Hour)) // is listened to once
 		near(true0.Add(time.Hour), true)

@@ -65,6 +65,7 @@ type Daemon struct {
 	full   atomic.Bool                // the disk
 	damage atomic.Pointer[api.Reason] // a value in the database is not what was written
 	poke   chan struct{}              // wakes the housekeeper; capacity 1
+	skew   skew                       // the housekeeper's own
 
 	damagedSaid told
 	rooms       rooms

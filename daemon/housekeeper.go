@@ -25,7 +25,7 @@ func (d *Daemon) housekeeper(ctx context.Context) error {
 	for {
 		d.pulse.expect(houseLoop, roundLimit)
 		changed := d.store.Changed()
-		if err := d.housekeep(d.now()); err != nil {
+		if err := d.housekeep(); err != nil {
 			return unlessCorrupt(err)
 		}
 		if !d.rest(ctx, changed) {
@@ -61,6 +61,9 @@ func (d *Daemon) nextRound(now time.Time) time.Duration {
 	if d.full.Load() {
 		return diskProbe
 	}
+	if d.skew.rounds > 0 {
+		return 0
+	}
 	at, ok, err := d.store.NextHousekeeping(now)
 	if err != nil || !ok {
 		return housekeepingLong
@@ -73,8 +76,8 @@ func (d *Daemon) nextRound(now time.Time) time.Duration {
 }
 
 // housekeep does one round. A full disk is tried again next time.
-func (d *Daemon) housekeep(now time.Time) error {
-	err := d.round(now)
+func (d *Daemon) housekeep() error {
+	err := d.round()
 	switch {
 	case isDiskFull(err):
 		d.diskFull()
@@ -85,12 +88,10 @@ func (d *Daemon) housekeep(now time.Time) error {
 	return d.probeDisk()
 }
 
-func (d *Daemon) round(now time.Time) error {
-	steps := []func(time.Time) (int, error){d.decideUnknown, d.store.PartialBroadcasts}
-	if by := d.clock.step(); by > restampFrom || by < -restampFrom {
-		d.log.Warn("the clock was wrong: what was recorded since the start is given its right time", "by", by)
-		steps = append(steps, func(now time.Time) (int, error) { return d.store.Restamp(now, by) })
-	}
+func (d *Daemon) round() error {
+	now, by := d.clock.step()
+	d.skew.add(by)
+	steps := []func(time.Time) (int, error){d.decideUnknown, d.store.PartialBroadcasts, d.restamp}
 	if d.clock.trusted() {
 		steps = append(steps, d.store.Expire, d.store.NoReports, d.store.Incomplete, d.store.ForgetKeys, d.store.ForgetBudgets, d.store.Forget, d.store.ForgetEvents)
 	}
@@ -100,6 +101,41 @@ func (d *Daemon) round(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// skew is by how much the clock was wrong, and in how many rounds what was
+// recorded meanwhile is still to be given its right time: two, because what took
+// its stamp just before the clock was set may be written just after.
+type skew struct {
+	by     time.Duration
+	rounds int
+}
+
+const restampRounds = 2
+
+func (k *skew) add(by time.Duration) {
+	if by <= restampFrom && by >= -restampFrom {
+		return
+	}
+	if k.rounds == restampRounds { // the last one had no effect yet: the disk is full
+		by += k.by
+	}
+	*k = skew{by, restampRounds}
+}
+
+func (d *Daemon) restamp(now time.Time) (int, error) {
+	if d.skew.rounds == 0 {
+		return 0, nil
+	}
+	n, err := d.store.Restamp(now, d.skew.by)
+	if err != nil {
+		return 0, err
+	}
+	d.skew.rounds--
+	if n > 0 {
+		d.log.Warn("the clock was wrong: what was recorded since the start is given its right time", "by", d.skew.by, "messages", n)
+	}
+	return n, nil
 }
 
 // decideUnknown applies each message's policy to parts whose quarantine is over.
