@@ -15,6 +15,7 @@ type command struct {
 	sim            bool // needs a card that is ready
 	vendor         bool // only where the profile names it
 	sms            bool // its errors are +CMS ERROR
+	tries          bool // tells how many tries the PIN has left
 }
 
 // vocabulary is what every profile knows, less what it refuses.

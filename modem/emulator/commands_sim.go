@@ -10,12 +10,12 @@ import (
 // simCommands are about the card (TS 27.007 5.6, 8.3, 8.18).
 var simCommands = map[string]command{
 	"+CPIN":  {read: readCPIN, set: setCPIN, testFunc: func(*exec) final { return resultOK }},
-	"+CPINR": {run: readCPINR, set: readCPINR},
-	"^CPIN":  {read: readHuaweiCPIN, vendor: true},
-	"#PCT":   {run: readPCT, read: readPCT, vendor: true},
-	"+SPIC":  {run: readSPIC, vendor: true}, "+QPINC": {set: setQPINC, vendor: true},
+	"+CPINR": {run: readCPINR, set: readCPINR, tries: true},
+	"^CPIN":  {read: readHuaweiCPIN, vendor: true, tries: true},
+	"#PCT":   {run: readPCT, read: readPCT, vendor: true, tries: true},
+	"+SPIC":  {run: readSPIC, vendor: true, tries: true}, "+QPINC": {set: setQPINC, vendor: true, tries: true},
 	"+CPINC": triesLeft(pinPIN2PUK), "+UPINCNT": triesLeft(pinPIN2PUK), "+ZPINPUK": triesLeft(pinPUK), "*EPIN": triesLeft(pinPUK),
-	"^SPIC":   {set: setSPIC, vendor: true},
+	"^SPIC":   {set: setSPIC, vendor: true, tries: true},
 	"+CLCK":   {test: `("SC","FD","PN")`, set: setCLCK},
 	"+CPWD":   {test: `("SC",8)`, set: setCPWD},
 	"+CIMI":   {run: func(x *exec) final { x.say(x.m.sim.IMSI); return resultOK }, testFunc: func(*exec) final { return resultOK }, sim: true},

@@ -100,8 +100,8 @@ func (w *world) partial(in []api.Message) {
 func pins(t *testing.T, found *tally, seed uint64, which string) {
 	modems := oneModem(seed)
 	modems[0].PIN, modems[0].ColdStart = "1234", true
-	if seed%2 != 0 {
-		modems[0].Profile = "telit" // it does not tell how many tries are left
+	if seed%4 > 1 {
+		modems[0].Profile = "telit"
 	}
 	file := ""
 	s := setup{modems: modems, config: func(c *configs.Config, dir string) {
@@ -112,6 +112,11 @@ func pins(t *testing.T, found *tally, seed uint64, which string) {
 	inWorld(t, found, seed, s, func(w *world) {
 		if err := os.WriteFile(file, []byte(map[bool]string{true: "1234", false: "4321"}[right]+"\n"), 0o600); err != nil {
 			w.fatalf("%v", err)
+		}
+		if seed%2 != 0 { // then only the daemon's memory keeps a wrong PIN from being tried again
+			if err := w.modems["a"].Fault("life.tries-untold", emulator.FaultConfig{}); err != nil {
+				w.fatalf("%v", err)
+			}
 		}
 		for range 10 {
 			w.start()
