@@ -95,6 +95,8 @@ func conditionOf(err error) api.ConditionCode {
 		return api.CondDiskFull
 	case isCorrupt(err):
 		return api.CondCorrupt
+	case hasCode(err, api.CodeInvalid): // it does not say which card it is
+		return api.CondSIMFailure
 	case errors.As(err, &refusal):
 		return api.CondDatabase
 	case errors.As(err, &absent):

@@ -18,6 +18,28 @@ import (
 	"simpost/modem/emulator"
 )
 
+// A card that never tells who it is works; one that told before is not taken for another.
+func TestUnnamedSIM(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		t.Run(fmt.Sprintf("told before: %v", told), func(t *testing.T) {
+			inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+				if told {
+					w.start()
+					w.condition("a", api.CondReady)
+					w.halt()
+				}
+				fault(w, w.modems["a"], "life.card-untold", 0)
+				w.start()
+				if told {
+					w.condition("a", api.CondSIMFailure)
+					w.modems["a"].ClearFaults()
+				}
+				w.becomes(w.send(text("+4791000001", "hello")), api.Delivered, 5*time.Minute)
+			})
+		})
+	}
+}
+
 // Every condition of the closed list, provoked.
 func TestConditions(t *testing.T) {
 	provoked := map[api.ConditionCode]bool{}

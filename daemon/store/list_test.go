@@ -177,6 +177,34 @@ func TestSeen(t *testing.T) {
 	wantCode(t, err, api.CodeInvalid)
 }
 
+// A card that tells nobody who it is is known by its modem, until it does.
+func TestUnnamedSIM(t *testing.T) {
+	s := open(t)
+	seen := func(modem, imei, imsi string) SIM {
+		t.Helper()
+		return must[SIM](t)(s.Seen(t0, Identity{Modem: modem, IMEI: imei, IMSI: imsi}))
+	}
+	unnamed := seen("office", "350000000000006", "")
+	if got := seen("office", "350000000000006", ""); got.ID != unnamed.ID {
+		t.Errorf("the same modem again: %+v", got)
+	}
+	if got := seen("gate", "350000000000014", ""); got.ID == unnamed.ID {
+		t.Errorf("another modem: %+v", got)
+	}
+	if got := seen("office", "350000000000022", ""); got.ID == unnamed.ID {
+		t.Errorf("another modem under the same name: %+v", got)
+	}
+	gate := seen("gate", "350000000000014", "")
+	if got := seen("gate", "350000000000014", "242a"); got.ID != gate.ID || got.IMSI != "242a" {
+		t.Errorf("it tells now: %+v", got)
+	}
+	_, err := s.Seen(t0, Identity{Modem: "gate", IMEI: "350000000000014"})
+	wantCode(t, err, api.CodeInvalid)
+	if got := seen("gate", "350000000000014", "242b"); got.ID == gate.ID {
+		t.Errorf("another card: %+v", got)
+	}
+}
+
 func TestPIN(t *testing.T) {
 	s := open(t)
 	hash, other := [32]byte{1}, [32]byte{2}

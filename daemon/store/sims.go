@@ -22,11 +22,9 @@ type SIM struct {
 	Number      string
 }
 
-// Seen records a modem and the SIM in it. CodeInvalid: the SIM says neither IMSI nor ICCID.
+// Seen records a modem and the SIM in it. A SIM that never told IMSI or ICCID is
+// known by its modem. CodeInvalid: it tells neither now, but this modem had one that did.
 func (s *Store) Seen(now time.Time, id Identity) (SIM, error) {
-	if id.IMSI == "" && id.ICCID == "" {
-		return SIM{}, api.Errorf(api.CodeInvalid, "modem %s: the SIM tells neither its IMSI nor its ICCID", id.Modem)
-	}
 	var sim SIM
 	err := s.write(now, "record the modem", func(t *tx) (err error) {
 		if sim, err = t.sim(id); err != nil {
@@ -64,10 +62,7 @@ func (s *Store) Modems() ([]KnownModem, error) {
 
 // sim finds or makes the row of a SIM, and fills in what it did not say before.
 func (t *tx) sim(id Identity) (SIM, error) {
-	var sim SIM
-	err := t.row(`SELECT id, imsi, iccid, number FROM sim
-		WHERE imsi <> '' AND imsi = ?1 OR iccid <> '' AND iccid = ?2 AND (?1 = '' OR imsi = '')
-		ORDER BY imsi = ?1 DESC, seen_at DESC LIMIT 1`, id.IMSI, id.ICCID).Scan(&sim.ID, &sim.IMSI, &sim.ICCID, &sim.Number)
+	sim, err := t.knownSIM(id)
 	if errors.Is(err, sql.ErrNoRows) {
 		sim = SIM{IMSI: id.IMSI, ICCID: id.ICCID, Number: id.Number}
 		sim.ID, err = t.insert(`INSERT INTO sim (imsi, iccid, number, seen_at) VALUES (?, ?, ?, ?)`, id.IMSI, id.ICCID, id.Number, t.now)
@@ -87,6 +82,31 @@ func (t *tx) sim(id Identity) (SIM, error) {
 	_, err = t.exec(`UPDATE sim SET imsi = ?, iccid = ?, number = ?, seen_at = ? WHERE id = ?`, sim.IMSI, sim.ICCID, sim.Number, t.now, sim.ID)
 	return sim, err
 }
+
+// knownSIM finds a SIM by what it says of itself, or as the one that this modem has
+// and that has said nothing yet; sql.ErrNoRows.
+func (t *tx) knownSIM(id Identity) (sim SIM, err error) {
+	fields := []any{&sim.ID, &sim.IMSI, &sim.ICCID, &sim.Number}
+	if id.named() {
+		err = t.row(`SELECT id, imsi, iccid, number FROM sim
+			WHERE imsi <> '' AND imsi = ?1 OR iccid <> '' AND iccid = ?2 AND (?1 = '' OR imsi = '')
+			ORDER BY imsi = ?1 DESC, seen_at DESC LIMIT 1`, id.IMSI, id.ICCID).Scan(fields...)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return sim, err
+		}
+	}
+	err = t.row(`SELECT s.id, s.imsi, s.iccid, s.number FROM modem m JOIN sim s ON s.id = m.sim WHERE m.name = ?1 AND (m.imei = ?2 OR m.imei = '' OR ?2 = '')`,
+		id.Modem, id.IMEI).Scan(fields...)
+	switch {
+	case err != nil || sim.IMSI == "" && sim.ICCID == "":
+		return sim, err
+	case id.named():
+		return SIM{}, sql.ErrNoRows // it has another one
+	}
+	return SIM{}, api.Errorf(api.CodeInvalid, "modem %s: the SIM tells neither its IMSI nor its ICCID, and did before", id.Modem)
+}
+
+func (id Identity) named() bool { return id.IMSI != "" || id.ICCID != "" }
 
 // PINTried says whether this PIN (its hash) was tried on that SIM and did not work.
 func (s *Store) PINTried(iccid string, hash [32]byte) (bool, error) {

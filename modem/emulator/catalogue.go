@@ -113,7 +113,8 @@ var catalogue = []FaultInfo{
 	{Name: "incoming.alphanumeric", Family: 9, Sentence: "Messages come from an alphanumeric sender"},
 	// 10: life
 	{Name: "life.sim-busy", Family: 10, Sentence: "The card is busy for 10 s (delay), now and after a boot"},
-	{Name: "life.tries-untold", Family: 10, Sentence: "No command tells how many tries the PIN has left"},
+	{Name: triesUntold, Family: 10, Sentence: "No command tells how many tries the PIN has left"},
+	{Name: cardUntold, Family: 10, Sentence: "No command tells the card's IMSI or ICCID"},
 	{Name: "life.cme-515", Family: 10, Sentence: "Three commands (times) are answered +CME ERROR: 515", times: 3},
 	{Name: "life.silent-reboot", Family: 10, Sentence: "The modem reboots at a command: echo on, settings lost", times: 1},
 	{Name: "life.unplug", Family: 10, Sentence: "The modem is unplugged at a command and back after 10 s (delay), on a pty under another name", times: 1},

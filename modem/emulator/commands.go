@@ -12,10 +12,10 @@ type command struct {
 	run, read, set func(*exec) final
 	test           string // what =? lists
 	testFunc       func(*exec) final
-	sim            bool // needs a card that is ready
-	vendor         bool // only where the profile names it
-	sms            bool // its errors are +CMS ERROR
-	tries          bool // tells how many tries the PIN has left
+	sim            bool   // needs a card that is ready
+	vendor         bool   // only where the profile names it
+	sms            bool   // its errors are +CMS ERROR
+	untold         string // the fault under which it is not known
 }
 
 // vocabulary is what every profile knows, less what it refuses.

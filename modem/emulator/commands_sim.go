@@ -7,20 +7,26 @@ import (
 	"unicode/utf16"
 )
 
+// Faults that take commands away.
+const (
+	triesUntold = "life.tries-untold"
+	cardUntold  = "life.card-untold"
+)
+
 // simCommands are about the card (TS 27.007 5.6, 8.3, 8.18).
 var simCommands = map[string]command{
 	"+CPIN":  {read: readCPIN, set: setCPIN, testFunc: func(*exec) final { return resultOK }},
-	"+CPINR": {run: readCPINR, set: readCPINR, tries: true},
-	"^CPIN":  {read: readHuaweiCPIN, vendor: true, tries: true},
-	"#PCT":   {run: readPCT, read: readPCT, vendor: true, tries: true},
-	"+SPIC":  {run: readSPIC, vendor: true, tries: true}, "+QPINC": {set: setQPINC, vendor: true, tries: true},
+	"+CPINR": {run: readCPINR, set: readCPINR, untold: triesUntold},
+	"^CPIN":  {read: readHuaweiCPIN, vendor: true, untold: triesUntold},
+	"#PCT":   {run: readPCT, read: readPCT, vendor: true, untold: triesUntold},
+	"+SPIC":  {run: readSPIC, vendor: true, untold: triesUntold}, "+QPINC": {set: setQPINC, vendor: true, untold: triesUntold},
 	"+CPINC": triesLeft(pinPIN2PUK), "+UPINCNT": triesLeft(pinPIN2PUK), "+ZPINPUK": triesLeft(pinPUK), "*EPIN": triesLeft(pinPUK),
-	"^SPIC":   {set: setSPIC, vendor: true, tries: true},
+	"^SPIC":   {set: setSPIC, vendor: true, untold: triesUntold},
 	"+CLCK":   {test: `("SC","FD","PN")`, set: setCLCK},
 	"+CPWD":   {test: `("SC",8)`, set: setCPWD},
-	"+CIMI":   {run: func(x *exec) final { x.say(x.m.sim.IMSI); return resultOK }, testFunc: func(*exec) final { return resultOK }, sim: true},
+	"+CIMI":   {run: func(x *exec) final { x.say(x.m.sim.IMSI); return resultOK }, testFunc: func(*exec) final { return resultOK }, sim: true, untold: cardUntold},
 	"+CICCID": iccid(), "+CCID": iccid(), "+QCCID": iccid(), "+ICCID": iccid(), "^ICCID": iccid(), "#CCID": iccid(), "^SCID": vendor(iccid()),
-	"+CRSM": {set: setCRSM, testFunc: func(*exec) final { return resultOK }, sim: true},
+	"+CRSM": {set: setCRSM, testFunc: func(*exec) final { return resultOK }, sim: true, untold: cardUntold},
 	"+CNUM": {run: runCNUM, testFunc: func(*exec) final { return resultOK }, sim: true},
 	"+CPBS": {test: `("SM","ME","ON")`, set: setCPBS, read: readCPBS, sim: true},
 	"+CPBR": {testFunc: testCPBR, set: setCPBR, sim: true},
@@ -176,7 +182,7 @@ func iccid() command {
 		x.say(x.m.prof.ICCIDAnswer + x.m.sim.ICCID)
 		return resultOK
 	}
-	return command{run: f, read: f, sim: true}
+	return command{run: f, read: f, sim: true, untold: cardUntold}
 }
 
 // The files AT+CRSM reads (TS 31.102 4.2.9, TS 102.221 13.2).

@@ -171,7 +171,7 @@ func (m *Modem) execute(x *exec) final {
 		return x.canned(lines)
 	}
 	cmd, ok := m.vocabulary[x.name]
-	if !ok || !m.prof.knows(cmd, x.text(), x.name) || cmd.tries && m.hit("life.tries-untold") != nil {
+	if !ok || !m.prof.knows(cmd, x.text(), x.name) || cmd.untold != "" && m.hit(cmd.untold) != nil {
 		return m.unknown()
 	}
 	if why := m.gate(cmd, x.name); why != resultOK {

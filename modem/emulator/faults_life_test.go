@@ -18,10 +18,16 @@ var lifeFaultTests = map[string]func(r *rig, name string){
 		r.pass(10 * time.Second)
 		r.want("AT+CPIN?", "\r\n+CPIN: READY\r\n"+okay)
 	},
-	"life.tries-untold": func(r *rig, name string) {
+	triesUntold: func(r *rig, name string) {
 		r.want("AT+CPINR", "\r\n+CPINR: SIM PIN,3,3\r\n+CPINR: SIM PUK,10,10\r\n"+okay)
 		r.fault(name, FaultConfig{})
 		r.want("AT+CPINR", "\r\nERROR\r\n")
+	},
+	cardUntold: func(r *rig, name string) {
+		r.fault(name, FaultConfig{})
+		for _, cmd := range []string{"AT+CIMI", "AT+CCID", "AT+CRSM=176,12258,0,0,10"} {
+			r.want(cmd, "\r\nERROR\r\n")
+		}
 	},
 	"life.cme-515": func(r *rig, name string) {
 		r.fault(name, FaultConfig{})

@@ -69,7 +69,7 @@ func triesLeft(order func(*SIM) []any) command {
 		x.say(x.name + ": " + fmt.Sprintf("%d,%d,%d,%d", order(x.m.sim)...))
 		return resultOK
 	}
-	return command{run: f, read: f, testFunc: f, vendor: true, tries: true}
+	return command{run: f, read: f, testFunc: f, vendor: true, untold: triesUntold}
 }
 
 // setSPIC is Cinterion's: of the card's PIN, or with a 1 behind it of the PUK.
