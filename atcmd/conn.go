@@ -67,13 +67,14 @@ type Prompt struct {
 	NoEcho bool
 
 	Wait   time.Duration // limit for the prompt after the command line, 30 s
-	Answer time.Duration // limit for the final result after ^Z, 180 s
+	Answer time.Duration // limit for the answer after ^Z, 180 s; the OK behind a +CMGS has 10 s
 }
 
 // Default limits of an ExecPrompt. Networks were seen to answer after 135 s.
 const (
 	promptWait = 30 * time.Second
 	answerWait = 180 * time.Second
+	okWait     = 10 * time.Second // for the OK when the reference is there
 )
 
 // Response is the answer of a command that succeeded, without its final result.

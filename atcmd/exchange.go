@@ -2,6 +2,7 @@ package atcmd
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -193,7 +194,7 @@ func (c *Conn) drop(x *exchange, err error) {
 		return
 	}
 	x.giveUp(err)
-	if x.submitted {
+	if x.submitted && !slices.ContainsFunc(x.lines, isMR) {
 		c.owed = x.seq
 	}
 	if c.cur == x {
@@ -288,7 +289,11 @@ func (c *Conn) submit(x *exchange) {
 	case !taken:
 		x.submitted = false
 	case !x.over && x.gone == nil:
-		x.limit = time.AfterFunc(x.prompt.Answer, func() { c.abandon(x, ErrNoAnswer) })
+		limit := x.prompt.Answer
+		if slices.ContainsFunc(x.lines, isMR) { // it was faster than we are
+			limit = okWait
+		}
+		x.limit = time.AfterFunc(limit, func() { c.abandon(x, ErrNoAnswer) })
 	}
 }
 

@@ -170,6 +170,9 @@ func (c *Conn) answer(x *exchange, l string) {
 		x.lines = nil
 	}
 	x.lines = append(x.lines, l)
+	if x.submitted && isMR(l) && x.limit != nil {
+		x.limit.Reset(okWait)
+	}
 	name := id(l)
 	x.pdu = name == "+CMGL" || name == "+CMGR"
 	if x.spec.ends(l) {

@@ -49,10 +49,15 @@ func (m *Modem) SendHex(ctx context.Context, payload string, n int, ready func()
 func (m *Modem) prompt(ctx context.Context, cmd string, p atcmd.Prompt) (atcmd.Response, error) {
 	m.stir(ctx)
 	p.Wait, p.NoEcho = m.cfg.Limits.Prompt, m.quiet
+	ctx, done := m.news.untilRestart(ctx)
+	defer done()
 	r, err := m.conn.ExecPrompt(ctx, cmd, p)
 	m.used = time.Now()
-	if errors.Is(err, atcmd.ErrEcho) {
+	switch failed, _ := errors.AsType[*atcmd.ExecError](err); {
+	case errors.Is(err, atcmd.ErrEcho):
 		m.news.rebooted()
+	case errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errRestarted):
+		failed.Err = errRestarted
 	}
 	return r, err
 }

@@ -250,15 +250,45 @@ func TestSendIsCancelled(t *testing.T) {
 	}
 }
 
-// TestReferenceWithoutOK: the reference came, then the port died: that is proof.
+// TestReferenceWithoutOK: the reference came, and no OK: that is proof, and not waited for long.
 func TestReferenceWithoutOK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
 		m := s.mustOpen(Config{})
 		s.onSend("> ", "+CMGS: 77")
+		begun := time.Now()
 		mr, err := m.Send(t.Context(), frame(t), nil)
-		if err != nil || mr != 77 {
-			t.Errorf("mr %d, %v", mr, err)
+		if took := time.Since(begun); err != nil || mr != 77 || took > 11*time.Second {
+			t.Errorf("mr %d, %v, after %v", mr, err, took)
+		}
+		s.onSend("> ", "+CMGS: 78|OK")
+		if mr, err := m.Send(t.Context(), frame(t), nil); err != nil || mr != 78 {
+			t.Errorf("the next one: mr %d, %v", mr, err)
+		}
+		if late := m.Take().Late; len(late) > 0 {
+			t.Errorf("evidence of nothing: %v", late)
 		}
 	})
+}
+
+// TestRestartEndsASend: a modem that restarts answers nothing more, so nobody waits for it.
+func TestRestartEndsASend(t *testing.T) {
+	for _, c := range []struct {
+		prompt, answer string
+		want           Outcome
+	}{{"RDY", "", NotSent}, {"> ", "RDY|+CFUN: 1", Unknown}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScript(t)
+			m := s.mustOpen(Config{})
+			s.onSend(c.prompt, c.answer)
+			begun := time.Now()
+			_, err := m.Send(t.Context(), frame(t), nil)
+			if e := wantSendError(t, err); e.Outcome != c.want || !errors.Is(err, errRestarted) {
+				t.Errorf("%q, %q: %v", c.prompt, c.answer, err)
+			}
+			if took := time.Since(begun); took > time.Second || !m.Take().Rebooted {
+				t.Errorf("%q, %q: known after %v", c.prompt, c.answer, took)
+			}
+		})
+	}
 }

@@ -1,6 +1,8 @@
 package modem
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -81,6 +83,7 @@ type news struct {
 	booting bool            // Open saw this boot: its last lines may still come
 	asking  bool            // USSD waits for an answer
 	ussd    chan string     // answers to USSD nobody took yet
+	restart func()          // ends the exchange that a restart leaves without an answer; nil without one
 }
 
 func listen(c *atcmd.Conn) *news {
@@ -139,8 +142,33 @@ func (n *news) sawBoot() {
 func (n *news) rebooted() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.taken.Rebooted = true
+	n.restarted()
 	n.ring()
+}
+
+// restarted notes that the modem restarted by itself. n.mu is held.
+func (n *news) restarted() {
+	n.taken.Rebooted = true
+	if n.restart != nil {
+		n.restart()
+	}
+}
+
+var errRestarted = errors.New("the modem restarted before it answered")
+
+// untilRestart is ctx for an exchange that no modem answers after a restart. Its cause then is errRestarted.
+func (n *news) untilRestart(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	set := func(f func()) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.restart = f
+	}
+	set(func() { cancel(errRestarted) })
+	return ctx, func() {
+		set(nil)
+		cancel(nil)
+	}
 }
 
 // sawReady says whether the modem announced that its message store is ready.
@@ -320,14 +348,14 @@ func (n *news) bootLine(line string) bool {
 	begins := slices.ContainsFunc(bootBegins, func(b string) bool { return l == b || strings.HasPrefix(l, b+":") })
 	switch {
 	case begins && n.isUp:
-		n.taken.Rebooted = true
+		n.restarted()
 		return true
 	case begins:
 		n.booting = true
 		clear(n.ready)
 	case slices.Contains(bootGoesOn, l):
 		if n.isUp && (!n.booting || n.ready[l]) {
-			n.taken.Rebooted = true
+			n.restarted()
 			return true
 		}
 		n.ready[l] = true
