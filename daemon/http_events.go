@@ -47,7 +47,7 @@ func (s *server) eventRoutes(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "events", Method: http.MethodGet, Path: "/v1/events",
 		Summary:     "Follow what happens",
-		Description: "Server-sent events whose data is an Event and whose id is its number, or JSON lines. JSON lines are sent when Accept names application/x-ndjson. Comments (blank lines) every 15 s show that the line is alive.",
+		Description: "Server-sent events whose data is an Event and whose id is its number, or JSON lines. JSON lines are sent when Accept names a JSON type (application/x-ndjson, application/jsonl, application/json) and not text/event-stream. Comments (blank lines) every 15 s show that the line is alive.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "Events, in order, without gaps; each line or data field is one of the schema",
 			Content:     map[string]*huma.MediaType{mediaSSE: {Schema: event}, mediaNDJSON: {Schema: event}},
@@ -72,13 +72,18 @@ func (s *server) events(ctx context.Context, in *eventsInput) (*streamOutput, er
 	return &streamOutput{Body: func(hc huma.Context) {
 		defer func() { <-s.streams }()
 		r, w := humago.Unwrap(hc)
-		st := stream{w: w, rc: http.NewResponseController(w), lines: strings.Contains(in.Accept, mediaNDJSON)}
+		st := stream{w: w, rc: http.NewResponseController(w), lines: wantsLines(in.Accept)}
 		follow := in.Follow && r.Method != http.MethodHead // whose answer is complete with its header
 		st.veiled = s.Door.roles(peerFrom(ctx))&roleReadContent == 0
 		if err := s.follow(r.Context(), &st, after, follow); err != nil && r.Context().Err() == nil {
 			s.Log.Debug("api: a stream of events ended", "error", err)
 		}
 	}}, nil
+}
+
+// wantsLines reads Accept: JSON lines go by several names, none of them registered.
+func wantsLines(accept string) bool {
+	return strings.Contains(accept, "json") && !strings.Contains(accept, mediaSSE)
 }
 
 // follow writes the log from after on, until its end or for ever.

@@ -90,6 +90,8 @@ func TestEventsFromWhereOneLeftOff(t *testing.T) {
 		"nothing new":                  {"/v1/events?after=3&follow=false", nil, nil},
 		"a number that is not there":   {"/v1/events?after=99&follow=false", nil, nil},
 		"JSON lines after the first":   {"/v1/events?after=1&follow=false", []string{"Accept: application/x-ndjson"}, []int64{2, 3}},
+		"JSON lines by another name":   {"/v1/events?after=2&follow=false", []string{"Accept: application/jsonl"}, []int64{3}},
+		"events before JSON":           {"/v1/events?after=2&follow=false", []string{"Accept: text/event-stream, application/json"}, []int64{3}},
 		"JSON lines among other types": {"/v1/events?after=2&follow=false", []string{"Accept: application/x-ndjson, */*;q=0.1"}, []int64{3}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,6 +106,9 @@ func TestEventsFromWhereOneLeftOff(t *testing.T) {
 			})
 			if err != nil || !slices.Equal(got, c.want) {
 				t.Errorf("got %v (%s), want %v: %v", got, media, c.want, err)
+			}
+			if want := map[bool]string{true: mediaNDJSON, false: mediaSSE}[strings.Contains(name, "JSON lines")]; media != want {
+				t.Errorf("it came as %s, want %s", media, want)
 			}
 		})
 	}
