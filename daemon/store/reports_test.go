@@ -206,6 +206,34 @@ func TestReportOfAWrongClock(t *testing.T) {
 	w.want(lost, api.Unknown, api.Unknown)
 }
 
+// TestReportOfAGarbledMR: the line took a digit of a message's MR. Its report proves
+// nothing about another message to that number, whose own report is evidence once
+// no other one can be meant.
+func TestReportOfAGarbledMR(t *testing.T) {
+	w := newReports(t)
+	lost, sent := w.enqueue(text(1)), w.enqueue(text(1))
+	w.lost(w.next())
+	w.sent(w.next(), 12)
+	if got := w.report(123, recipient, w.now, stDelivered); got.Matched != 0 {
+		t.Errorf("the report of message %d was taken for one of %d", sent, got.Matched)
+	}
+	w.want(lost, api.Unknown, api.Unknown)
+}
+
+// TestReportWaitsForAnother: a report that proves a message may come before that of
+// another one, which was then as likely.
+func TestReportWaitsForAnother(t *testing.T) {
+	w := newReports(t)
+	lost, sent := w.enqueue(text(1)), w.enqueue(text(1))
+	w.lost(w.next())
+	w.sent(w.next(), 12)
+	w.report(11, recipient, w.now, stDelivered)
+	w.want(lost, api.Unknown, api.Unknown)
+	w.report(12, recipient, w.now, stDelivered)
+	w.want(sent, api.Delivered)
+	w.want(lost, api.Delivered)
+}
+
 // TestOnlyOneOpen: a report without an exact match proves an unknown attempt only
 // if no other one to that number may still get a report.
 func TestOnlyOneOpen(t *testing.T) {
