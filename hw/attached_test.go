@@ -52,12 +52,23 @@ func TestAttachedAsItMayBe(t *testing.T) {
 	}
 }
 
+func TestPortOfTwoRoles(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a port with two roles was read")
+		}
+	}()
+	parseModels("33f8:01a4 at=03 other=03")
+}
+
 // The table is read whole, and its facts are as they stand there.
 func TestTableOfModels(t *testing.T) {
 	if n := len(models()); n < 300 {
 		t.Errorf("%d models", n)
 	}
 	for id, want := range map[string]map[int]string{
+		"33f8:01a4": {2: roleDiag, 3: roleAT, 5: roleGPS},
+		"2cb7:01a2": {2: roleAT, 3: roleOther},
 		"2c7c:0125": {0: roleDiag, 1: roleGPS, 2: roleAT, 3: roleSecondAT},
 		"1e0e:9011": {2: roleOther, 4: roleAT, 5: roleDialUp},
 		"19d2:0016": {2: roleAT, 1: roleSecondAT},

@@ -41,7 +41,7 @@ type model struct {
 
 var models = sync.OnceValue(func() map[string]model { return parseModels(portTable) })
 
-// parseModels reads the table, which is ours: a bad line is a bug.
+// parseModels reads the table, which is ours: a bad line, or a port with two roles, is a bug.
 func parseModels(table string) map[string]model {
 	all := map[string]model{}
 	for line := range strings.Lines(table) {
@@ -57,7 +57,7 @@ func parseModels(table string) map[string]model {
 			}
 			for n := range strings.SplitSeq(list, ",") {
 				number, err := strconv.ParseUint(n, 16, 8)
-				if err != nil || tableRoles[name] == "" {
+				if err != nil || tableRoles[name] == "" || m.roles[int(number)] != "" {
 					panic("hw: ports.txt: " + line)
 				}
 				m.roles[int(number)] = tableRoles[name]
