@@ -110,7 +110,7 @@ func (t *tx) candidates(r *report, skew int64) ([]candidate, error) {
 	around, window := r.sentAt-skew, matchWindow.Milliseconds()
 	rows, err := t.rows(`SELECT id, started_at, 1, state = 'unknown' FROM attempt
 			WHERE sim = ?1 AND tail = ?2 AND mr = ?3 AND mr IS NOT NULL AND started_at BETWEEN ?4 AND ?5
-		UNION ALL SELECT id, started_at, 0, 1 FROM attempt a
+		UNION ALL SELECT id, started_at, 0, 1 FROM attempt
 			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state = 'unknown' AND started_at > ?6 AND NOT EXISTS (`+awaited+`) AND NOT EXISTS (`+rival+`)
 		UNION ALL SELECT id, started_at, 0, 0 FROM attempt INDEXED BY attempt_open -- as many as there are modems
 			WHERE sim = ?1 AND tail = ?2 AND mr IS NULL AND state = 'submitting' AND started_at > ?6 AND NOT EXISTS (`+awaited+`)`,
@@ -127,11 +127,11 @@ func (t *tx) candidates(r *report, skew int64) ([]candidate, error) {
 const awaited = `SELECT 1 FROM attempt b WHERE b.sim = ?1 AND b.tail = ?2 AND b.mr = ?3 AND b.mr IS NOT NULL AND b.started_at > ?6
 	AND NOT EXISTS (SELECT 1 FROM report WHERE attempt = b.id)`
 
-// rival is an attempt of another part that was sent about when the report's message
+// rival is an attempt that was sent about when the report's message
 // was, and still waits for a report. The line may have taken a digit of its MR, or its
-// modem not count them: then the report is its own, and no proof for a.
+// modem not count them: then the report is its own, and no proof for another.
 const rival = `SELECT 1 FROM attempt b JOIN part p ON p.id = b.part WHERE b.sim = ?1 AND b.tail = ?2 AND b.mr IS NOT NULL
-	AND b.started_at BETWEEN ?4 AND ?5 AND b.part <> a.part AND p.report_by IS NOT NULL
+	AND b.started_at BETWEEN ?4 AND ?5 AND p.report_by IS NOT NULL
 	AND NOT EXISTS (SELECT 1 FROM report WHERE attempt = b.id)`
 
 // learn looks whether r would fit one attempt alone under another skew.
@@ -240,7 +240,10 @@ func (t *tx) applyReport(r *report, attempt int64) (int64, error) {
 	if err := t.note(m, append(events, more...)...); err != nil {
 		return 0, err
 	}
-	return m.id, t.rematch(a.sim, a.tail) // one that was open to other reports is not any more
+	if len(events) == 0 {
+		return m.id, nil
+	}
+	return m.id, t.rematch(a.sim, a.tail)
 }
 
 // provenByReport settles an unknown attempt as submitted.
