@@ -240,10 +240,7 @@ func (t *tx) applyReport(r *report, attempt int64) (int64, error) {
 	if err := t.note(m, append(events, more...)...); err != nil {
 		return 0, err
 	}
-	if len(events) == 0 {
-		return m.id, nil
-	}
-	return m.id, t.rematch(a.sim, a.tail)
+	return m.id, t.rematch(a.sim, a.tail) // what may have been for this attempt can be for one other alone
 }
 
 // provenByReport settles an unknown attempt as submitted.

@@ -219,6 +219,20 @@ func TestReportOfAGarbledMR(t *testing.T) {
 	w.want(lost, api.Unknown, api.Unknown)
 }
 
+// TestReportWaitsForAnother: a report that proves a message may come before that of
+// another one, for which it was as likely until then.
+func TestReportWaitsForAnother(t *testing.T) {
+	w := newReports(t)
+	lost, sent := w.enqueue(text(1)), w.enqueue(text(1))
+	w.lost(w.next())
+	w.sent(w.next(), 12)
+	w.report(11, recipient, w.now, stDelivered)
+	w.want(lost, api.Unknown, api.Unknown)
+	w.report(12, recipient, w.now, stDelivered)
+	w.want(sent, api.Delivered)
+	w.want(lost, api.Delivered)
+}
+
 // TestReportOfARepeatedPart: that a part was repeated, and the repeat waits for its
 // report, leaves its first attempt no more likely than another message's.
 func TestReportOfARepeatedPart(t *testing.T) {
