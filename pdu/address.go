@@ -36,7 +36,7 @@ func (a Address) IsZero() bool { return a == Address{} }
 
 // String is the form for people and for the API: +4790000001, 1890, Telenor.
 func (a Address) String() string {
-	if a.TON == TONInternational {
+	if a.TON == TONInternational && a.Digits != "" {
 		return "+" + a.Digits
 	}
 	return a.Digits

@@ -250,7 +250,7 @@ func TestParseFrame(t *testing.T) {
 		{"length too high", "07912104442961F4" + plain, 30, "+12404492164", []string{"TPDU: does not match the announced length"}},
 		{"length counts the centre", "07912104442961F4" + plain, 25, "+12404492164", []string{"TPDU: does not match the announced length"}},
 		{"rubbish behind", "07912104442961F4" + plain + "OK", 17, "+12404492164", []string{"hex: not hexadecimal from here on"}},
-		{"half an octet", "07912104442961F4" + plain + "0", -1, "+12404492164", []string{"hex: odd number of octets"}},
+		{"half an octet", "07912104442961F4" + plain + "0", -1, "+12404492164", []string{"hex: half an octet at the end ignored"}},
 		{"national centre", "05A12143F5FF" + plain, -1, "12345", []string{"SMSC: odd address"}},
 	} {
 		f, err := ParseFrame(v.in, v.n)
@@ -303,5 +303,11 @@ func TestRelativeValidity(t *testing.T) {
 		if got := RelativeValidity(d).Duration; got != want {
 			t.Errorf("%v: %v, want %v", d, got, want)
 		}
+	}
+}
+
+func TestNoNumber(t *testing.T) {
+	if got := (Address{TON: TONInternational}).String(); got != "" {
+		t.Errorf("an address without digits is %q", got)
 	}
 }

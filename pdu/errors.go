@@ -53,6 +53,7 @@ const (
 	problemConcat       = "impossible part number ignored"
 	problemLanguage     = "unknown national language, default alphabet used"
 	problemOdd          = "odd number of octets"
+	problemHalf         = "half an octet at the end ignored"
 	problemSurrogate    = "lone surrogate"
 	problemCompressed   = "compressed text can not be read"
 	problemMissing      = "announced but missing"

@@ -86,7 +86,7 @@ func (r *reader) hex(s string) {
 		if ok && i+1 < len(s) {
 			lo, ok = unhex(s[i+1])
 		} else if ok {
-			r.flag("hex", i/2, problemOdd)
+			r.flag("hex", i/2, problemHalf)
 			return
 		}
 		if !ok {

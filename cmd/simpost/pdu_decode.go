@@ -200,7 +200,7 @@ type decoded struct {
 	From       string       `json:"from,omitempty"`
 	To         string       `json:"to,omitempty"`
 	Text       *string      `json:"text,omitempty"`
-	Data       []byte       `json:"data,omitempty"`
+	Data       *[]byte      `json:"data,omitempty"`
 	Timestamp  string       `json:"timestamp,omitempty"`
 	Encoding   string       `json:"encoding,omitempty"`
 	Class      *int         `json:"class,omitempty"`
@@ -212,8 +212,12 @@ type decoded struct {
 	MR         *int         `json:"mr,omitempty"`
 	Status     *int         `json:"status,omitempty"`
 	StatusText string       `json:"status_text,omitempty"`
+	FCS        *int         `json:"fcs,omitempty"` // TP-FCS of a report that refuses
+	Command    *int         `json:"command,omitempty"`
+	About      *int         `json:"message_number,omitempty"` // TP-MN, the mr that a command is about
 	Discharge  string       `json:"discharge,omitempty"`
 	Validity   *float64     `json:"validity_minutes,omitempty"`
+	ValidUntil string       `json:"valid_until,omitempty"`
 	Flags      []string     `json:"flags,omitempty"`
 }
 
@@ -260,12 +264,14 @@ func describe(r reading) decoded {
 		d.optional(t.PI, t.PID, t.UD)
 	case *pdu.Command:
 		d.Type, d.To, d.MR, d.PID = "command", t.DA.String(), count(t.MR), count(t.PID)
-		d.Data = t.CD
+		d.Command, d.About, d.Data = count(t.CT), count(t.MN), octets(t.CD)
 	case *pdu.DeliverReport:
 		d.Type = "deliver-report"
+		d.refusal(t.Error, t.FCS)
 		d.optional(t.PI, t.PID, t.UD)
 	case *pdu.SubmitReport:
 		d.Type, d.Timestamp = "submit-report", stamp(t.SCTS)
+		d.refusal(t.Error, t.FCS)
 		d.optional(t.PI, t.PID, t.UD)
 	}
 	return d
@@ -301,7 +307,7 @@ func (d *decoded) dcs(ud pdu.UserData) {
 
 func (d *decoded) userData(ud pdu.UserData) {
 	if ud.DCS.Alphabet() == pdu.Binary {
-		d.Data = ud.Data()
+		d.Data = octets(ud.Data())
 	} else {
 		text := ud.Text()
 		d.Text = &text
@@ -317,12 +323,28 @@ func (d *decoded) userData(ud pdu.UserData) {
 	}
 }
 
-// validity fills the period; an absolute end is no number of minutes.
+// refusal fills why a report is one of failure.
+func (d *decoded) refusal(failed bool, fcs byte) {
+	if failed {
+		d.FCS = count(fcs)
+	}
+}
+
+// validity fills the period, or its end.
 func (d *decoded) validity(v pdu.Validity) {
-	if v.Format == pdu.ValidityRelative || v.Format == pdu.ValidityEnhanced && v.Duration > 0 {
+	switch {
+	case v.Format == pdu.ValidityAbsolute:
+		d.ValidUntil = stamp(v.Time)
+	case v.Format == pdu.ValidityRelative, v.Format == pdu.ValidityEnhanced && v.Duration > 0:
 		minutes := v.Duration.Minutes()
 		d.Validity = &minutes
 	}
+}
+
+// octets is there even if it is empty, as a text is.
+func octets(b []byte) *[]byte {
+	b = append([]byte{}, b...)
+	return &b
 }
 
 // stamp is RFC 3339 in the PDU's own zone.
@@ -343,7 +365,10 @@ func (a *app) printPDU(d decoded) error {
 	if d.Text != nil {
 		text = strconv.Quote(*d.Text)
 	}
-	concat, ports, validity := "", "", ""
+	concat, ports, validity, data := "", "", d.ValidUntil, ""
+	if d.Data != nil {
+		data = strings.ToUpper(hex.EncodeToString(*d.Data))
+	}
 	if c := d.Concat; c != nil {
 		concat = fmt.Sprintf("part %d of %d, reference %d", c.Seq, c.Total, c.Ref)
 	}
@@ -364,8 +389,9 @@ func (a *app) printPDU(d decoded) error {
 	return fields(a.out,
 		"type", d.Type, "smsc", clean(d.SMSC), "from", clean(d.From), "to", clean(d.To),
 		"timestamp", d.Timestamp, "discharge", d.Discharge, "status", status,
-		"text", text, "data", strings.ToUpper(hex.EncodeToString(d.Data)),
+		"text", text, "data", data,
 		"encoding", d.Encoding+className(d.Class), "concat", concat, "ports", ports,
 		"udh", strings.Join(header, " "), "pid", number(d.PID), "dcs", number(d.DCS), "mr", number(d.MR),
+		"fcs", number(d.FCS), "command", number(d.Command), "about", number(d.About),
 		"validity", validity, "lenient", strings.Join(d.Flags, "; "))
 }

@@ -66,6 +66,12 @@ func (a *app) runEncode(f encodeFlags, args []string) error {
 	if f.data != "" && len(args) > 0 {
 		return usagef("a message carries a text or --data, not both")
 	}
+	switch {
+	case f.validity < 0:
+		return usagef("--validity is a time from now on, not %v", f.validity)
+	case f.ref > 0xff && !f.ref16:
+		return usagef("--ref is 0 to 255, and to 65535 with --ref16, not %d", f.ref)
+	}
 	da, err := pdu.ParseAddress(f.to)
 	if err != nil {
 		return fmt.Errorf("--to %q: %w", f.to, err)
