@@ -187,9 +187,10 @@ func inLanes(ctx context.Context, jobs []*job, lanes int) {
 	running.Wait()
 }
 
-// do runs a job, a second time if the first did not succeed. A program that fails twice has a gap in the table and a line
+// do runs a job, a second time if the first did not succeed. A program that fails twice has a gap in the table and lines
 // below it; the others go on.
 func (j *job) do(ctx context.Context) {
+	var failed []string
 	for try := range 2 {
 		if ctx.Err() != nil {
 			return
@@ -200,7 +201,11 @@ func (j *job) do(ctx context.Context) {
 		if err == nil {
 			return
 		}
-		j.res.failed(fmt.Sprintf("%s, %s, try %d: %v", j.peer, j.what, try+1, err))
+		failed = append(failed, fmt.Sprintf("%s, %s, try %d: %v", j.peer, j.what, try+1, err))
+		fmt.Fprintln(os.Stderr, "bench:", failed[try])
+	}
+	for _, f := range failed {
+		j.res.failed(f)
 	}
 }
 
