@@ -36,11 +36,6 @@ func (r *results) note(text string) {
 	r.notes = append(r.notes, strings.Join(strings.Fields(text), " "))
 }
 
-func (r *results) failed(text string) {
-	fmt.Fprintf(os.Stderr, "bench: %s\n", text)
-	r.note("Did not succeed: " + text)
-}
-
 // metric is one row of the table.
 type metric struct {
 	key, title string
