@@ -281,6 +281,8 @@ func TestSecretsStayHere(t *testing.T) {
 				said = append(said, string(dir)+line)
 			}})
 			_, err := c.Exec(bg, "+CPIN=\"4711\"")
+			synctest.Wait()
+			c.Close() // nobody traces any more
 			said = append(said, err.Error(), strings.Join(execError(t, err).Lines, "|"))
 			for _, u := range drain(c) {
 				said = append(said, u.Line)
@@ -292,7 +294,6 @@ func TestSecretsStayHere(t *testing.T) {
 					t.Errorf("echo %q: %q", echo, s)
 				}
 			}
-			c.Close()
 		})
 	}
 }

@@ -134,6 +134,7 @@ func TestBalanceThatCantBeRead(t *testing.T) {
 
 // A card that sends nothing gets a sign of life, and one that does gets none.
 func TestKeepalive(t *testing.T) {
+	inWeeks(t)
 	inWorld(t, emulator.NetworkConfig{}, twoModems()[:1], func(w *world) {
 		w.slowly()
 		m := &w.cfg.Modems[0]

@@ -148,7 +148,11 @@ func bombed(tb testing.TB) (path string, s *server) {
 // served each time it asks, and the daemon's connections stay under their limit.
 func TestAHealthyClientBesideAThousandBombs(t *testing.T) {
 	path, s := bombed(t)
-	stop := bombard(t, path, 1000)
+	n := 1000
+	if raced { // whose runtime knows 256 threads at a time, and fails now and then where there are many more
+		n = 50
+	}
+	stop := bombard(t, path, n)
 	defer stop()
 	text := "still served"
 	for range 50 {
@@ -164,10 +168,10 @@ func TestAHealthyClientBesideAThousandBombs(t *testing.T) {
 		}
 		s.conns.mu.Unlock()
 	}
-	// 1,000 ends of the bombs, and what the daemon holds of them: those that it
+	// The ends of the bombs, and what the daemon holds of them: those that it
 	// serves, and those that it is just letting go.
-	if n := openFiles(t); n > 1000+2*maxConns+100 {
-		t.Errorf("%d files are open", n)
+	if open := openFiles(t); open > n+2*maxConns+100 {
+		t.Errorf("%d files are open", open)
 	}
 }
 

@@ -111,6 +111,7 @@ func TestHandsAreTheLastSteps(t *testing.T) {
 // A modem that nothing helps is restarted a few times an hour and a day, and says
 // that this is used up. A person who helps it takes that back.
 func TestHandsAreLimited(t *testing.T) {
+	inWeeks(t)
 	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
 		o := &outside{}
 		o.inReach(w)

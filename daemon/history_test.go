@@ -78,6 +78,7 @@ func TestHistory(t *testing.T) {
 
 // What is too old goes, without a housekeeper.
 func TestHistoryIsForgotten(t *testing.T) {
+	inWeeks(t)
 	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
 		w.slowly()
 		w.cfg.Retention.Signal = 10 * 24 * time.Hour

@@ -55,6 +55,15 @@ func inWorld(t *testing.T, nc emulator.NetworkConfig, modems []emulator.Config, 
 	})
 }
 
+// inWeeks skips a test of weeks of the bubble's time under the race detector, which
+// takes minutes for them. make test runs it without as well.
+func inWeeks(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("weeks of emulated time: run without the race detector")
+	}
+}
+
 // start runs the daemon.
 func (w *world) start() {
 	w.t.Helper()
