@@ -1,5 +1,5 @@
 // Package house holds the rules of the house that a machine can check: who may
-// import whom, and how large a file and a function may grow. It reads the source
+// import whom, who has no clock, and how large a file and a function may grow. It reads the source
 // of the whole program and runs with every `go test ./...`.
 //
 // What a reader would get wrong: the tables are exact. A row, a name or an
@@ -26,7 +26,7 @@ const (
 	root   = "../.."
 
 	longestFile     = 500 // lines
-	longestFunction = 90
+	longestFunction = 70
 )
 
 // imports are the rooms, and which others of ours each uses; *_test.go files may
@@ -80,6 +80,13 @@ var fences = map[string]string{
 	"github.com/spf13/cobra":            "cmd/simpost",
 	"github.com/danielgtaylor/":         "daemon",
 }
+
+// timeless are the rooms where no code asks for the time: it is an argument there.
+// atcmd, modem and hw measure waits with the clock and keep no time of it.
+var timeless = []string{"pdu", "configs", "daemon/api", "daemon/store"}
+
+// clocks are what of package time answers differently the next time.
+var clocks = []string{"Now", "Since", "Until"}
 
 // tables are the files that may be long, because they list what a standard lists.
 var tables = []string{}
@@ -200,6 +207,31 @@ func TestLibrariesStayBehindTheirFence(t *testing.T) {
 	for library, room := range fences {
 		if !used[library] {
 			t.Errorf("stale fence: %s no longer imports %s", room, library)
+		}
+	}
+}
+
+func TestStoreAndCodecHaveNoClock(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, s := range sources(t) {
+		if !slices.Contains(timeless, s.room) {
+			continue
+		}
+		seen[s.room] = true
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			use, ok := n.(*ast.SelectorExpr)
+			if !ok || !slices.Contains(clocks, use.Sel.Name) {
+				return true
+			}
+			if pkg, ok := use.X.(*ast.Ident); ok && pkg.Name == "time" {
+				t.Errorf("%s:%d: time.%s; in this room the time is an argument", s.path(), s.fset.Position(use.Pos()).Line, use.Sel.Name)
+			}
+			return true
+		})
+	}
+	for _, room := range timeless {
+		if !seen[room] {
+			t.Errorf("stale row: there is no %s", room)
 		}
 	}
 }
