@@ -41,7 +41,6 @@ type TTY struct {
 	Interface int    // its number in the device
 	Class     [3]int // class, subclass and protocol of the interface
 	Driver    string // of the kernel, such as option, cdc_acm or ch341
-	Label     string // what the device calls the interface; mostly empty
 	Endpoints int    // besides the control endpoint; ports for diagnostics often have 2, those for AT 3
 	Role      string // what it is for, see ids.go: AT, second AT, dial-up, GPS, diagnostics, audio, other; empty: not known
 }
@@ -100,7 +99,7 @@ const (
 )
 
 func (d *Device) readInterface(dir string) {
-	t := TTY{Interface: hexAttribute(dir, "bInterfaceNumber"), Label: attribute(dir, "interface"),
+	t := TTY{Interface: hexAttribute(dir, "bInterfaceNumber"),
 		Class:     [3]int{hexAttribute(dir, "bInterfaceClass"), hexAttribute(dir, "bInterfaceSubClass"), hexAttribute(dir, "bInterfaceProtocol")},
 		Endpoints: hexAttribute(dir, "bNumEndpoints")}
 	if target, err := os.Readlink(filepath.Join(dir, "driver")); err == nil {

@@ -14,10 +14,10 @@ type row struct {
 	met                         verdict
 }
 
+// verdict is empty for a row without an aim.
 type verdict string
 
 const (
-	noAim  verdict = ""
 	met    verdict = "met"
 	missed verdict = "MISSED"
 )
