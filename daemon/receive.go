@@ -58,8 +58,8 @@ func (s *session) count(memory string, gone bool) {
 	}
 }
 
-// doubtTries is how many polls in a row look again at what could not be kept or
-// deleted; after that it is looked at with every full sweep.
+// doubtTries is how many polls in a row look again at what could not be listed, kept
+// or deleted; after that it is looked at with every full sweep.
 const doubtTries = 5
 
 // asksAgain says whether what stays in the modem is read again at the next poll:
@@ -228,7 +228,7 @@ func (s *session) listTrouble(err error) error {
 	if dead := s.m.Err(); dead != nil {
 		return dead
 	}
-	s.unreadable, s.used = true, map[string]int{}
+	s.unreadable, s.doubtful, s.used = true, true, map[string]int{}
 	s.fault("memory-unreadable", err)
 	s.show()
 	return nil

@@ -1,8 +1,11 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,4 +101,44 @@ func TestHopelessModemWritesNothing(t *testing.T) {
 			t.Errorf("%d events in six hours, want none", after-before)
 		}
 	})
+}
+
+// An empty memory that could not be listed once is listed again soon: the condition
+// does not stay until the hour is over.
+func TestOnceUnreadable(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		hint, choice := new(atomic.Bool), new(atomic.Bool)
+		w.ports = map[string]func() (io.ReadWriteCloser, error){"a": func() (io.ReadWriteCloser, error) {
+			rwc, err := w.modems["a"].Open()
+			return garbled{rwc, hint, choice}, err
+		}}
+		w.start()
+		w.condition("a", api.CondReady)
+		choice.Store(true)
+		hint.Store(true)
+		w.saw("a", api.CondUnreadable)
+		w.within(time.Minute, "it is ready again", func() bool { return w.modem("a").Condition.Code == api.CondReady })
+	})
+}
+
+// garbled announces a message that is not there, and refuses once to choose a memory.
+type garbled struct {
+	io.ReadWriteCloser
+	hint, choice *atomic.Bool
+}
+
+func (g garbled) Read(p []byte) (int, error) {
+	const hint = "\r\n+CMTI: \"SM\",1\r\n"
+	n, err := g.ReadWriteCloser.Read(p[:len(p)-len(hint)])
+	if g.hint.Swap(false) {
+		n = copy(p, hint+string(p[:n]))
+	}
+	return n, err
+}
+
+func (g garbled) Write(p []byte) (int, error) {
+	if set := []byte(`AT+CPMS="`); bytes.HasPrefix(p, set) && g.choice.Swap(false) {
+		p = bytes.Replace(p, set, []byte(`AT+CMGR="`), 1)
+	}
+	return g.ReadWriteCloser.Write(p)
 }

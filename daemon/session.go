@@ -312,6 +312,9 @@ func (s *session) poll(ctx context.Context) error {
 	s.d.board.answered(s.cfg.Name, s.d.now(), counts)
 	s.watchRoom(counts)
 	s.sweep(s.arrived(counts)...)
+	if s.unreadable && s.asksAgain() { // an empty memory is news to nobody
+		s.sweepAll()
+	}
 	if !now.Before(s.nextSweep) {
 		s.nextSweep = now.Add(s.d.cfg.Receive.Sweep)
 		s.sweepAll()
