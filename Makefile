@@ -4,7 +4,7 @@
 #   make demo       the daemon with two emulated modems, and a message between them
 #   make test       everything that must pass
 #   make lint       what of it needs no test run: gofmt, vet, staticcheck
-#   make faults     what proves the promises: crashes, power cuts, dying modems, mutants, fuzzers; five minutes
+#   make faults     what proves the promises: crashes, power cuts, dying modems, mutants, fuzzers; six minutes
 #   make faults-full  the full counts of it, or SHARD=i/n of them
 #   make bench      measure everything once, in three minutes; nothing passes or fails
 #   make bench-peers  beside smstools, gammu-smsd and Kannel, installed if missing, into docs/benchmarks.md
