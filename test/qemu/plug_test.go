@@ -54,8 +54,7 @@ func pullAndPlug(t *testing.T, n int) {
 		mark := net.mark()
 		office.hear()
 		net.sees(mark, moment.line)
-		m.pull(0)
-		net.tell("unplug modem0")
+		office.pullOut(0)
 		mark = net.mark()
 		net.tell("plug modem0")
 		plugged = time.Now()
@@ -81,8 +80,7 @@ func (o *office) swap() {
 	o.sendBy(0, "sim")
 	o.sendBy(1, "sim-2")
 	for i := range 2 {
-		o.pull(i)
-		o.network.tell("unplug modem%d", i)
+		o.pullOut(i)
 		o.network.tell("plug modem%d", i)
 	}
 	for _, i := range []int{1, 0} {
@@ -96,6 +94,15 @@ func (o *office) swap() {
 	o.sendBy(0, "sim")
 	o.sendBy(1, "sim-2")
 	o.t.Logf("before the swap:\n%s\nafter it:\n%s", names, o.run("simpost modems"))
+}
+
+// pullOut pulls a modem. Its line ends first: QEMU 7.2 crashes now and then when
+// octets come for a device that is just being deleted.
+func (o *office) pullOut(i int) {
+	o.t.Helper()
+	o.network.tell("unplug modem%d", i)
+	o.run("true") // meanwhile QEMU notices
+	o.pull(i)
 }
 
 // office is what was asked of the daemon in a machine, to be compared with what the
