@@ -81,6 +81,9 @@ func (x *exchange) answer(c *Conn) []string {
 	return x.lines
 }
 
+// hasMR says whether the answer holds the reference of a submission: the network has it. Conn.mu is held.
+func (x *exchange) hasMR() bool { return slices.ContainsFunc(x.lines, isMR) }
+
 func (x *exchange) stopLimit() {
 	if x.limit != nil {
 		x.limit.Stop()
@@ -194,7 +197,7 @@ func (c *Conn) drop(x *exchange, err error) {
 		return
 	}
 	x.giveUp(err)
-	if x.submitted && !slices.ContainsFunc(x.lines, isMR) {
+	if x.submitted && !x.hasMR() {
 		c.owed = x.seq
 	}
 	if c.cur == x {
@@ -290,7 +293,7 @@ func (c *Conn) submit(x *exchange) {
 		x.submitted = false
 	case !x.over && x.gone == nil:
 		limit := x.prompt.Answer
-		if slices.ContainsFunc(x.lines, isMR) { // it was faster than we are
+		if x.hasMR() { // it was faster than we are
 			limit = okWait
 		}
 		x.limit = time.AfterFunc(limit, func() { c.abandon(x, ErrNoAnswer) })

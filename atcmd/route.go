@@ -1,7 +1,6 @@
 package atcmd
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -187,7 +186,7 @@ func (c *Conn) final(x *exchange, l string) {
 	c.cur = nil
 	c.fr.wantPrompt, c.fr.echo = true, ""
 	c.last, c.lastAt = l, c.lastRx
-	if x.submitted && !slices.ContainsFunc(x.lines, isMR) {
+	if x.submitted && !x.hasMR() {
 		c.owed = x.seq
 	}
 	if x.prompted && !x.submitted { // refused with the prompt open: it may still be
