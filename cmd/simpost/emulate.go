@@ -113,7 +113,7 @@ func (a *app) runEmulate(ctx context.Context, f emulateFlags) error {
 	if err := knownProfiles(f.profiles...); err != nil {
 		return err
 	}
-	n := emulator.NewNetwork(emulator.NetworkConfig{Latency: f.latency, Seed: f.seed})
+	n := emulator.NewNetwork(emulator.NetworkConfig{Latency: f.latency})
 	defer n.Close()
 	modems, err := a.newModems(n, f)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -22,7 +21,6 @@ type NetworkConfig struct {
 	Retry    time.Duration // between attempts to an absent or refusing recipient; default 1 minute
 	CNMA     time.Duration // how long a modem waits for AT+CNMA; default 15 s
 	Validity time.Duration // for messages that name none; default 72 h
-	Seed     uint64        // of every random choice the network makes
 
 	MCC, MNC    string         // default 242, 01
 	Operator    string         // default "Emulated"
@@ -70,7 +68,6 @@ type Network struct {
 	cfg NetworkConfig
 
 	mu      sync.Mutex
-	rng     *rand.Rand
 	modems  []*Modem
 	subs    map[string]*subscriber
 	record  []*submission
@@ -78,7 +75,7 @@ type Network struct {
 	nextSeq int
 	serial  uint16 // of the last broadcast
 	changed chan struct{}
-	timers  map[*time.Timer]bool
+	timers  map[int64]*time.Timer // by when they are due, in nanoseconds of the clock
 	closed  bool
 	running sync.WaitGroup // the processors of the modems
 }
@@ -89,10 +86,9 @@ func NewNetwork(c NetworkConfig) *Network {
 	buildTables()
 	return &Network{
 		cfg:     c,
-		rng:     rand.New(rand.NewPCG(c.Seed, 0)),
 		subs:    map[string]*subscriber{},
 		changed: make(chan struct{}),
-		timers:  map[*time.Timer]bool{},
+		timers:  map[int64]*time.Timer{},
 	}
 }
 
@@ -100,7 +96,7 @@ func NewNetwork(c NetworkConfig) *Network {
 func (n *Network) Close() {
 	n.mu.Lock()
 	n.closed = true
-	for t := range n.timers {
+	for _, t := range n.timers {
 		t.Stop()
 	}
 	clear(n.timers)
@@ -112,21 +108,24 @@ func (n *Network) Close() {
 	n.running.Wait()
 }
 
-// after runs f with the lock held, d from now, unless the network closes first.
+// after runs f with the lock held, d from now, unless the network closes first. No two are due at the same instant: they
+// run in the order in which they were asked for, so that a seed is a whole run.
 func (n *Network) after(d time.Duration, f func()) {
 	if n.closed {
 		return
 	}
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
+	due := time.Now().Add(d).UnixNano()
+	for ; n.timers[due] != nil; due++ {
+		d++
+	}
+	n.timers[due] = time.AfterFunc(d, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		delete(n.timers, t)
+		delete(n.timers, due)
 		if !n.closed {
 			f()
 		}
 	})
-	n.timers[t] = true
 }
 
 // Event is one thing that happened on the network, in order of Seq.

@@ -47,7 +47,7 @@ func (c *crude) round(to string, i int) {
 func TestFaultsTogether(t *testing.T) {
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		bubble(t, NetworkConfig{Seed: seed}, func(t *testing.T, n *Network) {
+		bubble(t, NetworkConfig{}, func(t *testing.T, n *Network) {
 			m := n.NewModem(Config{Seed: seed, Profile: Profiles()[int(seed)%len(Profiles())], Latency: time.Second})
 			p := n.NewPhone(PhoneConfig{})
 			c := &crude{host: dial(t, m)}

@@ -18,8 +18,9 @@ type base struct {
 }
 
 // filesMost are the database and its log, for the writer and each of three readers
-// that SQLite opened when they were first needed, and the log's index.
-const filesMost = 2*4 + 1
+// that SQLite opened when they were first needed, the log's index, and the lock that
+// refuses a second daemon.
+const filesMost = 2*4 + 2
 
 // inFlight counts what a daemon would have to do something about.
 const inFlight = `SELECT (SELECT count(*) FROM part WHERE state IN ('queued', 'submitting'))

@@ -51,7 +51,9 @@ func (w *world) ask(to string, long int, change func(*api.SendRequest)) {
 		change(&req)
 	}
 	w.book.open.Go(func() {
+		moments := w.pace("client", n)
 		for range keyTries {
+			moments.step()
 			msgs, _, err := w.client.Send(context.Background(), req, fmt.Sprintf("key-%d", n))
 			if err == nil {
 				w.book.mu.Lock()
@@ -91,7 +93,7 @@ func (w *world) tell(p *emulator.Phone, to string, long int) {
 
 // get is a question to a daemon that may be dying.
 func (w *world) get(id string) (api.Message, error) {
-	return w.client.Get(context.Background(), id)
+	return w.ourClient().Get(context.Background(), id)
 }
 
 // within waits, up to limit of the bubble's time, until ok.
@@ -112,9 +114,16 @@ func (w *world) within(limit time.Duration, what string, ok func() bool) time.Du
 	return 0
 }
 
+// ourClient is the client for the trial's own questions: by then the connection of the
+// one before is free again.
+func (w *world) ourClient() *api.Client {
+	w.own.step()
+	return w.client
+}
+
 // ready says whether a modem can send.
 func (w *world) ready(name string) bool {
-	m, err := w.client.Modem(context.Background(), name)
+	m, err := w.ourClient().Modem(context.Background(), name)
 	return err == nil && m.CanSend
 }
 
@@ -126,7 +135,7 @@ func (w *world) up(name string) {
 
 // settled says whether nothing is open and all that people wrote has come.
 func (w *world) settled() bool {
-	status, err := w.client.Status(context.Background())
+	status, err := w.ourClient().Status(context.Background())
 	if err != nil || status.Messages["queued"]+status.Messages["sending"]+status.Messages["scheduled"] > 0 {
 		return false
 	}
@@ -138,7 +147,7 @@ func (w *world) settled() bool {
 
 // decided says that what is unknown will stay so: each such part was tried twice.
 func (w *world) decided() bool {
-	page, err := w.client.List(context.Background(), api.ListQuery{Direction: api.Out, State: api.Unknown, Limit: 200})
+	page, err := w.ourClient().List(context.Background(), api.ListQuery{Direction: api.Out, State: api.Unknown, Limit: 200})
 	if err != nil {
 		return false
 	}
@@ -168,7 +177,7 @@ func waiting(m api.Message) bool {
 func (w *world) inbox() ([]api.Message, error) {
 	var all []api.Message
 	for next := ""; ; {
-		page, err := w.client.List(context.Background(), api.ListQuery{Direction: api.In, Limit: 200, After: next})
+		page, err := w.ourClient().List(context.Background(), api.ListQuery{Direction: api.In, Limit: 200, After: next})
 		if err != nil {
 			return nil, err
 		}
@@ -254,7 +263,7 @@ func (w *world) unsettled() string {
 	defer cancel()
 	s := "still open:"
 	for _, state := range []api.State{api.Queued, api.Sending, api.Scheduled, api.Unknown} {
-		page, err := w.client.List(ctx, api.ListQuery{Direction: api.Out, State: state, Limit: 200})
+		page, err := w.ourClient().List(ctx, api.ListQuery{Direction: api.Out, State: state, Limit: 200})
 		if err != nil {
 			return err.Error()
 		}

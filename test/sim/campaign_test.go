@@ -32,7 +32,7 @@ type campaign struct {
 var campaigns = []campaign{
 	{name: "crash-boundary", fault: "the daemon dies at a boundary of its work", quick: 1, ci: 6, full: 60, worlds: boundaryNames(), trial: crashes},
 	{name: "crash-random", fault: "the daemon dies ten times, at random moments", quick: 2, ci: 30, full: 300, trial: crashRandom},
-	{name: "modem-dies", fault: "the modem dies at 9 steps in 10 ways", quick: 3, ci: 6, full: 100, worlds: deaths(), trial: f12},
+	{name: "modem-dies", fault: "the modem dies at 9 steps in 10 ways", quick: 3, ci: 6, full: 300, worlds: deaths(), trial: f12},
 	{name: "storm", fault: "the seed decides: faults of the catalogue, crashes, two modems", quick: 2, ci: 60, full: 1000, trial: storm},
 	{name: "late", fault: "answers late by 30, 60, 119, 300 s, six in a row", quick: 1, ci: 15, full: 200,
 		worlds: []string{"late-30s", "late-60s", "late-119s", "late-300s"}, trial: late},
@@ -56,7 +56,8 @@ type tally struct {
 	lost, doubled, wrong, flagged int
 	crashes                       int
 	recovered                     []time.Duration
-	known                         bool // that the campaign does not hold
+	known                         bool   // that the campaign does not hold
+	trace                         string // of the last trial
 	failed                        bool
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,11 +68,7 @@ func read(mark string) func(moment) bool {
 }
 
 func boundaryNames() []string {
-	var names []string
-	for name := range boundaries {
-		names = append(names, name)
-	}
-	return names
+	return slices.Sorted(maps.Keys(boundaries))
 }
 
 // pair is one modem with three people around it.
@@ -175,6 +173,7 @@ func f12(t *testing.T, found *tally, seed uint64, where string) {
 		}
 		w.ask(phones[1].Number(), 1, nil)
 		<-line.mended
+		w.own.step()
 		w.found.recovered = append(w.found.recovered, w.within(time.Hour, "it works again", func() bool { return w.ready("a") }))
 		w.ask(phones[2].Number(), 1, nil)
 		w.verdict(12*time.Hour, nil)
@@ -217,7 +216,7 @@ func (w *world) dieIdle(name string) {
 func (w *world) unknownFirst() {
 	w.t.Helper()
 	var seen []string
-	err := w.client.Events(context.Background(), 0, false, func(e api.Event) error {
+	err := w.ourClient().Events(context.Background(), 0, false, func(e api.Event) error {
 		if strings.HasPrefix(string(e.Type), "part.") && e.Type != api.EventPartReceived {
 			seen = append(seen, string(e.Type))
 		}

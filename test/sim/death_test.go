@@ -161,8 +161,9 @@ func (l *line) die() (word string) {
 		go l.after(swallows, func() {})
 		return map[string]string{"error": "\r\nERROR\r\n", "ok-no-mr": "\r\nOK\r\n"}[l.way.name]
 	default:
-		l.lateTill = time.Now().Add(l.way.late)
-		go l.after(l.way.late, func() {})
+		late := l.way.late + time.Duration(l.rng.IntN(momentMost)) // never just when the daemon gives up
+		l.lateTill = time.Now().Add(late)
+		go l.after(late, func() {})
 	}
 	return ""
 }

@@ -154,7 +154,7 @@ func pins(t *testing.T, found *tally, seed uint64, which string) {
 func (w *world) works() {
 	w.start()
 	w.within(2*time.Hour, "the modem is ready, or says why not", func() bool {
-		m, err := w.client.Modem(context.Background(), "a")
+		m, err := w.ourClient().Modem(context.Background(), "a")
 		return err == nil && (m.CanSend || m.Condition.Code == api.CondPINRefused || m.Condition.Code == api.CondPINGuard)
 	})
 }

@@ -74,6 +74,8 @@ type port struct {
 	err   error       // read after said is closed
 	rest  []byte
 
+	reads, writes *pace // of the daemon
+
 	once   sync.Once
 	closed chan struct{}
 }
@@ -156,6 +158,7 @@ func (p *port) Read(b []byte) (int, error) {
 			return 0, io.ErrClosedPipe
 		}
 	}
+	p.reads.step()
 	if err := p.life.pass(moment{bytes: p.rest}); err != nil {
 		return 0, err
 	}
@@ -165,6 +168,7 @@ func (p *port) Read(b []byte) (int, error) {
 }
 
 func (p *port) Write(b []byte) (int, error) {
+	p.writes.step()
 	half := func() { p.inner.Write(bytes.TrimSuffix(b, []byte("\x1a"))) } // it dies all the same if that fails
 	if err := p.life.pass(moment{write: true, bytes: b, half: half}); err != nil {
 		return 0, err

@@ -99,6 +99,7 @@ func late(t *testing.T, found *tally, seed uint64, how string) {
 			select {
 			case <-line.done:
 				<-line.mended
+				w.own.step()
 			case <-time.After(10 * time.Minute):
 				line.disarm()
 			}
@@ -169,6 +170,7 @@ func ports(t *testing.T, found *tally, seed uint64, _ string) {
 func (w *world) pull(name string, how int) {
 	if how == 0 {
 		w.modems["a"].Unplug()
+		w.own.step()
 		w.modems["b"].Unplug()
 		a, b := w.device["a"], w.device["b"]
 		w.behind("a", b)
@@ -177,8 +179,9 @@ func (w *world) pull(name string, how int) {
 		w.modems[name].Unplug()
 	}
 	time.Sleep(time.Duration(1+w.rng.IntN(60)) * time.Second)
-	for _, m := range w.modems {
-		m.Plug()
+	for _, m := range []string{"a", "b"} {
+		w.own.step()
+		w.modems[m].Plug()
 	}
 	w.found.recovered = append(w.found.recovered, w.within(time.Hour, "both work again", func() bool { return w.ready("a") && w.ready("b") }))
 }

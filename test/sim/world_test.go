@@ -15,12 +15,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,8 +55,12 @@ type world struct {
 	found  *tally
 	wall   func() time.Time // the system's clock, and whether a time server keeps it
 	synced func() bool
+	own    *pace // of the trial's own goroutine
+	trace  *trace
 
-	mu sync.Mutex
+	mu     sync.Mutex
+	opened map[string]int // how often each device was
+	dialed int            // connections of clients
 }
 
 // setup is what a campaign may choose before the bubble's clock runs.
@@ -69,16 +76,18 @@ func inWorld(t *testing.T, found *tally, seed uint64, s setup, body func(*world)
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(26 * 365 * 24 * time.Hour) // bubbles start in 2000: no clock is right then
-		s.network.Seed = seed
 		w := &world{
 			t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), net: emulator.NewNetwork(s.network),
 			modems: map[string]*emulator.Modem{}, lines: map[string]*line{}, device: map[string]string{},
 			cfg: configs.Default(), log: &logbook{}, found: found, book: book{maimed: map[string]bool{}},
+			trace: &trace{sum: fnv.New64a()}, opened: map[string]int{},
 		}
+		w.own = w.pace("trial", 0)
 		w.cfg.Guard.Off = true // it is not what is tried here
 		w.cfg.Database, w.cfg.Mark = filepath.Join(t.TempDir(), "simpost.db"), filepath.Join(t.TempDir(), "last")
 		for i, mc := range s.modems {
 			mc.Seed = seed + uint64(i)
+			mc.Trace = w.trace.line
 			w.modems[mc.Name] = w.net.NewModem(mc)
 			w.lines[mc.Name] = newLine(seed+uint64(i), w.modems[mc.Name])
 			w.device[mc.Name] = mc.Name
@@ -116,8 +125,10 @@ func (w *world) fatalf(format string, args ...any) {
 
 // over ends all lives and the network.
 func (w *world) over() {
+	w.found.trace = w.trace.String()
 	if w.t.Failed() {
-		w.t.Logf("replay: SIMPOST_SEED=%d go test -run '%s' ./test/sim\n%s\n%s\n%s", w.seed, strings.TrimRight(w.t.Name(), "0123456789"), w.wire(), w.log, w.unsettled())
+		w.t.Logf("replay: GOMAXPROCS=1 SIMPOST_SEED=%d go test -run '%s' ./test/sim\nthis way: %s\n%s\n%s\n%s",
+			w.seed, strings.TrimRight(w.t.Name(), "0123456789"), w.trace, w.wire(), w.log, w.unsettled())
 	}
 	w.client.Close()
 	for _, l := range w.lives {
@@ -135,8 +146,8 @@ func (w *world) over() {
 // wire is the end of what was said on every modem's line.
 func (w *world) wire() string {
 	var b strings.Builder
-	for name, m := range w.modems {
-		fmt.Fprintf(&b, "modem %s:\n  %s\n", name, strings.Join(m.Transcript(), "\n  "))
+	for _, name := range slices.Sorted(maps.Keys(w.modems)) {
+		fmt.Fprintf(&b, "modem %s:\n  %s\n", name, strings.Join(w.modems[name].Transcript(), "\n  "))
 	}
 	return b.String()
 }
@@ -311,6 +322,11 @@ func (l *life) pass(m moment) error {
 
 // open opens the port of a device, whichever modem is behind it now.
 func (l *life) open(p hw.Port) (io.ReadWriteCloser, error) {
+	l.w.mu.Lock()
+	n := l.w.opened[p.Path]
+	l.w.opened[p.Path]++
+	l.w.mu.Unlock()
+	l.w.pace("open "+p.Path, n).step()
 	if err := l.pass(moment{write: true, bytes: []byte("open")}); err != nil {
 		return nil, err
 	}
@@ -328,6 +344,7 @@ func (l *life) open(p hw.Port) (io.ReadWriteCloser, error) {
 		return nil, err
 	}
 	port := newPort(l, l.w.lines[name], rwc)
+	port.reads, port.writes = l.w.pace("reads "+p.Path, n), l.w.pace("writes "+p.Path, n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.frozen {
@@ -351,7 +368,7 @@ type listener struct{ l *life }
 func (n listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-n.l.conns:
-		return apiConn{c, n.l}, nil
+		return n.l.accept(c), nil
 	case <-n.l.shut:
 		return nil, net.ErrClosed
 	case <-n.l.dead:
@@ -386,10 +403,20 @@ func (w *world) dial(ctx context.Context) (net.Conn, error) {
 // apiConn is the daemon's end of a client's connection.
 type apiConn struct {
 	net.Conn
-	l *life
+	l             *life
+	reads, writes *pace
+}
+
+func (l *life) accept(c net.Conn) apiConn {
+	l.w.mu.Lock()
+	n := l.w.dialed
+	l.w.dialed++
+	l.w.mu.Unlock()
+	return apiConn{c, l, l.w.pace("requests", n), l.w.pace("answers", n)}
 }
 
 func (c apiConn) Write(p []byte) (int, error) {
+	c.writes.step()
 	if err := c.l.pass(moment{write: true, api: true, bytes: p}); err != nil {
 		c.Conn.Close()
 		return 0, err
@@ -400,6 +427,7 @@ func (c apiConn) Write(p []byte) (int, error) {
 func (c apiConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err == nil {
+		c.reads.step()
 		err = c.l.pass(moment{api: true, bytes: p[:n]})
 	}
 	if err != nil {
