@@ -32,6 +32,7 @@ type exchange struct {
 	final     string
 	before    string // the final result that came just before it: it may come once more
 	held      string // ends with this final result when nothing comes for a while
+	spare     string // the answer if there is no other, else a URC
 	gone      error  // given up, why
 	limit     *time.Timer
 	pdu       bool // the last line was a header: its PDU follows
@@ -201,6 +202,7 @@ func (c *Conn) drop(x *exchange, err error) {
 		c.owed = x.seq
 	}
 	if c.cur == x {
+		c.dropSpare()
 		c.cur = nil
 		c.lose(x)
 	}

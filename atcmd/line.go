@@ -194,6 +194,12 @@ func isRegAnswer(l string) bool {
 	return isDecimal(stat) && (len(stat) <= 2 || padded)
 }
 
+// isBareReg says whether l is +CREG: stat, a URC without a place, which some modems also answer a query with.
+func isBareReg(l string) bool {
+	name, stat, _ := strings.Cut(l, ":")
+	return strings.HasSuffix(name, "REG") && isDecimal(strings.TrimSpace(stat))
+}
+
 func isDecimal(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

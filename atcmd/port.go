@@ -209,6 +209,7 @@ func (c *Conn) expire() {
 // urc queues u. It never blocks: chatter leaves the last quarter of the queue to messages and evidence, and what finds
 // no room is counted. c.mu is held.
 func (c *Conn) urc(u URC) {
+	c.dropSpare()
 	room := cap(c.urcs) - len(c.urcs)
 	weighty := u.PDU != "" || u.Late
 	if room == 0 || !weighty && room <= cap(c.urcs)/4 {

@@ -14,6 +14,7 @@ const (
 	toHead                 // as toURC, but its PDU follows on a line of its own
 	toPDU                  // that PDU
 	toAnswer               // of the running command
+	toSpare                // of the running command if nothing better comes, else said by the modem itself
 	toFinal                // ends the running command
 	toHeld                 // ends the running command, or is the last command's final result said twice
 	toEvidence             // an answer nobody waits for
@@ -81,6 +82,8 @@ func (x *exchange) destination(l, name string) dest {
 		return x.finalDestination(l)
 	case answers && x.spec.solicited(l, name):
 		return toAnswer
+	case answers && x.spec.query && x.spec.has(name) && isBareReg(l):
+		return toSpare
 	case len(x.secret) > 0 && name == "" && !isBareURC(l):
 		return toNobody // a torn echo of a PIN
 	}
@@ -123,6 +126,9 @@ func (c *Conn) route(l string) {
 		c.head = ""
 	case toAnswer:
 		c.answer(c.cur, l)
+	case toSpare:
+		c.dropSpare()
+		c.cur.spare = l
 	case toFinal:
 		c.final(c.cur, l)
 	case toHeld:
@@ -179,8 +185,21 @@ func (c *Conn) answer(x *exchange, l string) {
 	}
 }
 
+// dropSpare: what might have been the answer was said by the modem itself.
+func (c *Conn) dropSpare() {
+	if x := c.cur; x != nil && x.spare != "" {
+		u := URC{Line: x.spare}
+		x.spare = ""
+		c.urc(u)
+	}
+}
+
 // final ends x.
 func (c *Conn) final(x *exchange, l string) {
+	if x.spare != "" && l == "OK" && len(x.lines) == 0 {
+		x.lines, x.spare = []string{x.spare}, ""
+	}
+	c.dropSpare()
 	x.over, x.final = true, l
 	x.stopLimit()
 	c.cur = nil

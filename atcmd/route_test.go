@@ -145,6 +145,36 @@ func TestURCThatLooksLikeTheAnswer(t *testing.T) {
 	})
 }
 
+// Some modems answer AT+CREG? with what the standard keeps for the URC. It is the answer
+// where there is no other, and what came before or after it is in order.
+func TestURCThatIsTheAnswer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lines, want []string
+		urcs        []URC
+	}{
+		"alone":          {[]string{"+CREG: 1", "OK"}, []string{"+CREG: 1"}, nil},
+		"before it":      {[]string{"+CREG: 2", "+CREG: 0,1", "OK"}, []string{"+CREG: 0,1"}, urcs("+CREG: 2")},
+		"behind it":      {[]string{"+CREG: 0,1", "+CREG: 2", "OK"}, []string{"+CREG: 0,1"}, urcs("+CREG: 2")},
+		"twice":          {[]string{"+CREG: 2", "+CREG: 1", "OK"}, []string{"+CREG: 1"}, urcs("+CREG: 2")},
+		"of another":     {[]string{"+CEREG: 2", "+CREG: 0,1", "OK"}, []string{"+CREG: 0,1"}, urcs("+CEREG: 2")},
+		"among chatter":  {[]string{"^RSSI: 3", "+CREG: 1", "OK"}, []string{"+CREG: 1"}, urcs("^RSSI: 3")},
+		"before chatter": {[]string{"+CREG: 2", "^RSSI: 3", "+CREG: 0,1", "OK"}, []string{"+CREG: 0,1"}, urcs("+CREG: 2", "^RSSI: 3")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			talk(t, script(map[string][]string{"AT+CREG?": tc.lines}), func(_ *fake, c *Conn) {
+				ask(t, c, "+CREG?", tc.want...)
+				eq(t, "URCs", drain(c), tc.urcs)
+			})
+		})
+	}
+	talk(t, script(map[string][]string{"AT+CREG?": {"+CREG: 1", "ERROR"}}), func(_ *fake, c *Conn) {
+		if _, err := c.Exec(bg, "+CREG?"); err == nil {
+			t.Error("an ERROR counts as success")
+		}
+		eq(t, "URCs", drain(c), urcs("+CREG: 1"))
+	})
+}
+
 // A +CMT inside a list: by its length; where that does not tell, no octets are credited to the slot.
 func TestMessageInsideAList(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -142,3 +142,29 @@ func (g garbled) Write(p []byte) (int, error) {
 	}
 	return g.ReadWriteCloser.Write(p)
 }
+
+// A modem that speaks of its registration all the time is not asked about it all the
+// time, and what it says last counts.
+func TestRestlessNetwork(t *testing.T) {
+	var asked atomic.Int32
+	modems := one()
+	modems[0].Trace = func(_ string, heard bool, line string) {
+		if heard && line == "AT+CREG?" {
+			asked.Add(1)
+		}
+	}
+	inWorld(t, emulator.NetworkConfig{}, modems, func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		asked.Store(0)
+		for i := range 1000 {
+			w.modems["a"].SetRegistration(1 + i%2)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := asked.Load(); n > 12 {
+			t.Errorf("asked %d times in 10 s", n)
+		}
+		w.modems["a"].SetRegistration(1)
+		w.becomes(w.send(text("+4791000099", "calm")), api.Delivered, time.Minute)
+	})
+}

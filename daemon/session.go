@@ -53,6 +53,8 @@ type session struct {
 	pausedFor  api.ConditionCode
 	cardSeen   time.Time // it was the one that the session began with
 	pace       pace
+	lookDue    bool // the modem said that the network changed
+	nextLook   time.Time
 	nextPoll   time.Time
 	nextSweep  time.Time
 	polls      int
@@ -204,6 +206,9 @@ func (s *session) sleep(now time.Time) time.Duration {
 	if next := s.nextErrand(); !next.IsZero() && next.Before(until) {
 		until = next
 	}
+	if s.lookDue && s.nextLook.Before(until) {
+		until = s.nextLook
+	}
 	if next := s.pace.next(); next.After(now) && next.Before(until) {
 		until = next
 	}
@@ -251,12 +256,26 @@ func (s *session) news(ctx context.Context) error {
 	case taken.SIM:
 		return s.checkSIM(ctx)
 	case taken.Network:
-		if err := s.sameCard(ctx, cardTrust); err != nil {
-			return err
-		}
-		return s.look(ctx)
+		s.lookDue = true
 	}
-	return nil
+	return s.lookAgain(ctx)
+}
+
+// lookPause lies at least between two looks at the network because of what the modem
+// said: some say it with every answer, or all the time.
+const lookPause = time.Second
+
+// lookAgain looks at the network when the modem has said that it changed.
+func (s *session) lookAgain(ctx context.Context) error {
+	now := time.Now()
+	if !s.lookDue || now.Before(s.nextLook) {
+		return nil
+	}
+	s.lookDue, s.nextLook = false, now.Add(lookPause)
+	if err := s.sameCard(ctx, cardTrust); err != nil {
+		return err
+	}
+	return s.look(ctx)
 }
 
 // evidence settles an unknown attempt by an answer that came late.
