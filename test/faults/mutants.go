@@ -32,14 +32,14 @@ var mutants = []mutant{
 	}, "./test/sim", "TestFaults/crash-boundary$"},
 	{"ctrl-z-at-start", "a prompt that a crash left open is submitted", []edit{
 		{"modem/bringup.go", `[]string{"\x1b", "\r"}`, `[]string{"\x1a", "\r"}`},
-	}, "./test/sim", "TestFaults/modem-dies$"},
+	}, "./test/sim", "TestFaults/modem-dies$/trials/.*/late-300s"},
 	{"ctrl-z-at-resync", "a prompt that is in doubt is submitted", []edit{
 		{"atcmd/resync.go", `c.put(nil, "", esc)`, `c.put(nil, "", ctrlZ)`},
-	}, "./test/sim", "TestFaults/modem-dies$"},
+	}, "./test/sim", "TestFaults/modem-dies$/trials/.*/late-300s"},
 	{"ok-is-sent", "an OK without a reference is credited", []edit{
 		{"modem/send.go", `return 0, &SendError{Outcome: Unknown, Code: -1, MR: -1, Err: errNoReference}`, `_ = errNoReference
 		return 0, nil`},
-	}, "./test/sim", "TestFaults/modem-dies$"},
+	}, "./test/sim", "TestFaults/modem-dies$/trials/after-.z/ok-no-mr"},
 	{"late-answer-credited", "an answer that comes before ^Z is taken for this command's", []edit{
 		{"atcmd/route.go", `answers := x.prompt == nil || x.submitted`, `answers := true`},
 		{"atcmd/route.go", `case l == "OK" && x.prompt != nil && !x.submitted:`, `case l == "OK" && x.prompt == nil && x.submitted:`},
@@ -54,10 +54,10 @@ var mutants = []mutant{
 	}, "./daemon/store", "Report|Match"},
 	{"unflagged", "I6: a repeat does not say that it is one", []edit{
 		{"daemon/store/parts.go", `duplicate = duplicate || p.resend`, `duplicate = duplicate && p.resend`},
-	}, "./test/sim", "TestFaults/modem-dies$"},
+	}, "./test/sim", "TestFaults/modem-dies$/trials/.*/late-300s"},
 	{"unknown-is-retried", "I6: what may have been sent is sent again", []edit{
 		{"daemon/policy.go", `		v.settle.State = api.Unknown`, `		v.settle.State, v.settle.RetryAt = api.Queued, now`},
-	}, "./test/sim", "TestFaults/modem-dies$"},
+	}, "./test/sim", "TestFaults/modem-dies$/trials/.*/late-300s"},
 	{"repeat-suppressed", "two equal alarms become one", []edit{
 		{"daemon/store/incoming.go", `func (t *tx) keepWhole(in *Incoming, row kept) (int64, error) {`, `func (t *tx) keepWhole(in *Incoming, row kept) (int64, error) {
 	if row.before != 0 {
@@ -75,7 +75,7 @@ var mutants = []mutant{
 	}, "./test/sim", "TestFaults/(crash-random|late)$"},
 	{"no-quarantine", "the policy does not wait for evidence", []edit{
 		{"daemon/daemon.go", `return d.cfg.Send.Quarantine }`, `return 0 }`},
-	}, "./test/sim", "TestFaults/modem-dies$"},
+	}, "./test/sim", "TestFaults/modem-dies$/trials/after-.z/ok-no-mr"},
 	{"interrupted-stays", "what was in the air when the daemon died is never looked at", []edit{
 		{"daemon/store/decide.go", "`SELECT id FROM attempt WHERE state = 'submitting'`", "`SELECT id FROM attempt WHERE state = 'submitting' AND id < 0`"},
 	}, "./test/sim", "TestFaults/crash-boundary$"},

@@ -36,7 +36,7 @@ var campaigns = []campaign{
 	{name: "storm", fault: "the seed decides: faults of the catalogue, crashes, two modems", quick: 2, ci: 60, full: 1000, trial: storm},
 	{name: "late", fault: "answers late by 30, 60, 119, 300 s, six in a row", quick: 1, ci: 15, full: 200,
 		worlds: []string{"late-30s", "late-60s", "late-119s", "late-300s"}, trial: late},
-	{name: "noise", fault: "a line that loses or doubles one byte in a thousand", quick: 1, ci: 10, full: 400, trial: noise},
+	{name: "noise", fault: "a line that loses or doubles one byte in a thousand", quick: 1, ci: 10, full: 1600, trial: noise},
 	{name: "ports", fault: "ports vanish and return; two modems swapped", quick: 2, ci: 20, full: 100, trial: ports},
 	{name: "sim-full", fault: "a card with 10 places, 300 messages", quick: 1, ci: 4, full: 20, trial: small},
 	{name: "flood", fault: "10,000 parts of interleaved sets, repeats, missing parts", quick: 1, ci: 1, full: 20, trial: flood},
@@ -52,7 +52,7 @@ var campaigns = []campaign{
 
 // tally is what trials found.
 type tally struct {
-	trials, messages              int
+	trials, messages, commands    int
 	lost, doubled, wrong, flagged int
 	crashes                       int
 	recovered                     []time.Duration
@@ -64,6 +64,7 @@ type tally struct {
 func (a *tally) add(b tally) {
 	a.trials++
 	a.messages += b.messages
+	a.commands += b.commands
 	a.lost += b.lost
 	a.doubled += b.doubled
 	a.wrong += b.wrong
@@ -80,6 +81,7 @@ type Row struct {
 	Trials    int     `json:"trials"`
 	Failed    int     `json:"failed"`
 	Messages  int     `json:"messages"`
+	Commands  int     `json:"commands"` // AT commands
 	Crashes   int     `json:"crashes"`
 	Lost      int     `json:"lost"`
 	Doubled   int     `json:"doubled"`
@@ -170,7 +172,7 @@ func mine(t *testing.T, n int) bool {
 }
 
 func (c campaign) report(t *testing.T, sum tally, failed int, wall time.Duration) {
-	row := Row{Name: c.name, Fault: c.fault, Open: c.open, Trials: sum.trials, Failed: failed, Messages: sum.messages, Crashes: sum.crashes, Lost: sum.lost,
+	row := Row{Name: c.name, Fault: c.fault, Open: c.open, Trials: sum.trials, Failed: failed, Messages: sum.messages, Commands: sum.commands, Crashes: sum.crashes, Lost: sum.lost,
 		Doubled: sum.doubled, Wrong: sum.wrong, Flagged: sum.flagged, Wall: wall.Seconds()}
 	if r := sum.recovered; len(r) > 0 {
 		slices.Sort(r)

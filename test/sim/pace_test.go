@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,15 +45,25 @@ func (p *pace) step() {
 // trace is a sum over all that was said on the lines, and when. Trials with the same
 // sum went the same way.
 type trace struct {
-	mu  sync.Mutex
-	sum hash.Hash64
+	mu       sync.Mutex
+	sum      hash.Hash64
+	commands int // given to modems
 }
 
 // line notes what a modem heard or said.
 func (t *trace) line(modem string, heard bool, line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if heard && strings.HasPrefix(line, "AT") {
+		t.commands++
+	}
 	fmt.Fprintln(t.sum, time.Now().UnixNano(), modem, heard, line)
+}
+
+func (t *trace) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.commands
 }
 
 func (t *trace) String() string {

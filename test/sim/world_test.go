@@ -126,6 +126,7 @@ func (w *world) fatalf(format string, args ...any) {
 // over ends all lives and the network.
 func (w *world) over() {
 	w.found.trace = w.trace.String()
+	w.found.commands += w.trace.count()
 	if w.t.Failed() {
 		w.t.Logf("replay: GOMAXPROCS=1 SIMPOST_SEED=%d go test -run '%s' ./test/sim\nthis way: %s\n%s\n%s\n%s",
 			w.seed, strings.TrimRight(w.t.Name(), "0123456789"), w.trace, w.wire(), w.log, w.unsettled())
