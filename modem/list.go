@@ -148,28 +148,40 @@ func (m *Modem) byList(ctx context.Context, mem string) ([]Stored, error) {
 }
 
 // byIndex reads the slots that CMGL did not give, from 0 (Huawei's first) to total, until all that CPMS counts are found.
+// Some modems refuse to read an empty slot as they refuse everything: that is an error only if messages stay unfound.
 func (m *Modem) byIndex(ctx context.Context, mem string, have []Stored, used, total int) ([]Stored, error) {
 	seen := map[int]bool{}
 	for _, s := range have {
 		seen[s.Index] = true
 	}
-	for i := 0; i <= min(total, maxSlots) && (used < 0 || len(have) < used); i++ {
+	var no error
+	refusals := 0 // in a row
+	for i := 0; i <= min(total, maxSlots) && (used < 0 || len(have) < used) && refusals < blindSlots; i++ {
 		if seen[i] {
 			continue
 		}
 		s, err := m.readSlot(ctx, mem, i)
 		switch {
 		case errors.Is(err, ErrEmpty):
+			refusals = 0
+		case refused(err) && !starting(err):
+			no = err
+			refusals++
 		case err != nil:
 			return have, err
 		default:
 			have = append(have, s)
+			refusals = 0
 		}
+	}
+	if len(have) < max(used, 1) {
+		return have, no
 	}
 	return have, nil
 }
 
-// A scan ends after maxSlots whatever the modem says it has, and after blindSlots where it does not say.
+// A scan ends after maxSlots whatever the modem says it has, and after blindSlots where it does not say, or where as many
+// were refused in a row.
 const (
 	maxSlots   = 1024
 	blindSlots = 50

@@ -14,6 +14,7 @@ type shelf struct {
 	mem      string
 	slots    map[string]map[int]string
 	lie      string // answer to CMGL=4 instead of the truth; "hang" for silence
+	empty    string // answer to CMGR of an empty slot
 	without  int    // index that CMGL leaves out
 	selected int    // CPMS= commands
 	reads    int    // CMGR commands
@@ -55,7 +56,7 @@ func (h *shelf) on(cmd string) (string, bool) {
 		if p, ok := h.slots[h.mem][i]; ok {
 			return "+CMGR: 1,,21|" + p + "|OK", true
 		}
-		return "+CMS ERROR: 321", true
+		return h.empty, true
 	case "+CMGD":
 		var i int
 		if _, err := fmt.Sscan(arg, &i); err != nil || strings.Contains(arg, ",") {
@@ -69,7 +70,7 @@ func (h *shelf) on(cmd string) (string, bool) {
 }
 
 func newShelf() *shelf {
-	return &shelf{mem: "SM", without: -1, slots: map[string]map[int]string{
+	return &shelf{mem: "SM", without: -1, empty: "+CMS ERROR: 321", slots: map[string]map[int]string{
 		"SM": {1: testPDU, 4: testPDU + "01"}, "ME": {0: testPDU + "02", 30: testPDU + "03"},
 	}}
 }
@@ -80,20 +81,22 @@ func TestListWhereCMGLLies(t *testing.T) {
 		lie     string
 		without int
 		reads   bool
+		empty   string // how an empty slot is told
 	}{
-		"the truth":      {"", -1, false},
-		"bare OK":        {"OK", -1, true},
-		"CMS 303":        {"+CMS ERROR: 303", -1, true},
-		"ERROR":          {"ERROR", -1, true},
-		"hangs":          {"hang", -1, true},
-		"one is missing": {"", 4, true},
+		"the truth":        {"", -1, false, "ERROR"},
+		"bare OK":          {"OK", -1, true, "+CMS ERROR: 321"},
+		"CMS 303":          {"+CMS ERROR: 303", -1, true, "OK"},
+		"ERROR":            {"ERROR", -1, true, "+CMS ERROR: 321"},
+		"ERROR everywhere": {"ERROR", -1, true, "ERROR"},
+		"hangs":            {"hang", -1, true, "+CMS ERROR: 302"},
+		"one is missing":   {"", 4, true, "ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, h := newScript(t), newShelf()
 				s.on = h.on
 				m := s.mustOpen(Config{})
-				h.lie, h.without, h.reads = c.lie, c.without, 0
+				h.lie, h.without, h.reads, h.empty = c.lie, c.without, 0, c.empty
 				for range 3 {
 					got, err := m.List(t.Context())
 					if err != nil || len(got) != 4 {
@@ -114,6 +117,29 @@ func TestListWhereCMGLLies(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestUnreadable: a memory of which nothing can be read is an error, after a number of tries that is bounded.
+func TestUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newScript(t), newShelf()
+		s.on = func(cmd string) (string, bool) {
+			if strings.HasPrefix(cmd, "+CMGR=") {
+				h.reads++
+				return "ERROR", true
+			}
+			a, ok := h.on(cmd)
+			return strings.NewReplacer(",30", ",300").Replace(a), ok
+		}
+		m := s.mustOpen(Config{})
+		h.lie = "ERROR"
+		if got, err := m.List(t.Context()); err == nil || len(got) > 0 {
+			t.Errorf("%d messages, %v", len(got), err)
+		}
+		if h.reads > 2*blindSlots {
+			t.Errorf("%d slots were tried in two memories", h.reads)
+		}
+	})
 }
 
 // TestPhantoms: a modem that counts a message it does not have is scanned once, not at every sweep.
