@@ -168,3 +168,55 @@ func TestRestlessNetwork(t *testing.T) {
 		w.becomes(w.send(text("+4791000099", "calm")), api.Delivered, time.Minute)
 	})
 }
+
+// chatty says a line after each of its answers.
+type chatty struct {
+	io.ReadWriteCloser
+	line string
+	rest []byte
+}
+
+func (c *chatty) Read(p []byte) (int, error) {
+	if len(c.rest) > 0 {
+		n := copy(p, c.rest)
+		c.rest = c.rest[n:]
+		return n, nil
+	}
+	n, err := c.ReadWriteCloser.Read(p)
+	if bytes.HasSuffix(p[:n], []byte("OK\r\n")) {
+		c.rest = []byte("\r\n" + c.line + "\r\n")
+	}
+	return n, err
+}
+
+// A modem that speaks of its card or its network after each answer is not asked about
+// them without end.
+func TestChattyCardAndNetwork(t *testing.T) {
+	for _, line := range []string{"^SIMST: 1", "+CREG: 1", `+CEREG: 1,"00A1","0B2C0101",7`} {
+		t.Run(line, func(t *testing.T) {
+			var asked atomic.Int32
+			modems := one()
+			modems[0].Trace = func(_ string, heard bool, line string) {
+				if heard {
+					asked.Add(1)
+				}
+			}
+			inWorld(t, emulator.NetworkConfig{}, modems, func(w *world) {
+				w.ports = map[string]func() (io.ReadWriteCloser, error){"a": func() (io.ReadWriteCloser, error) {
+					rwc, err := w.modems["a"].Open()
+					return &chatty{ReadWriteCloser: unpluggable{rwc}, line: line}, err
+				}}
+				w.start()
+				w.condition("a", api.CondReady)
+				w.becomes(w.send(text("+4791000099", "calm")), api.Delivered, time.Minute)
+				time.Sleep(time.Minute)
+				asked.Store(0)
+				time.Sleep(time.Hour)
+				if n := asked.Load(); n > 3600 {
+					t.Errorf("%d commands in an idle hour", n)
+				}
+				w.becomes(w.send(text("+4791000099", "calm")), api.Delivered, time.Minute)
+			})
+		})
+	}
+}

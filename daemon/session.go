@@ -54,6 +54,8 @@ type session struct {
 	cardSeen   time.Time // it was the one that the session began with
 	pace       pace
 	lookDue    bool // the modem said that the network changed
+	simDue     bool // or the card
+	vain       int  // looks in a row that found nothing new
 	nextLook   time.Time
 	nextPoll   time.Time
 	nextSweep  time.Time
@@ -252,26 +254,47 @@ func (s *session) news(ctx context.Context) error {
 		s.sweepAll()
 	}
 	s.sweep(taken.Memories...)
-	switch {
-	case taken.SIM:
-		return s.checkSIM(ctx)
-	case taken.Network:
-		s.lookDue = true
-	}
+	s.simDue = s.simDue || taken.SIM
+	s.lookDue = s.lookDue || taken.SIM || taken.Network
 	return s.lookAgain(ctx)
 }
 
-// lookPause lies at least between two looks at the network because of what the modem
-// said: some say it with every answer, or all the time.
+// lookPause lies at least between two looks at card and network because of what the
+// modem said: some say it with every answer, or all the time. Looks in a row that find
+// nothing new come ever more seldom, down to the poll's own pace; a swapped card is
+// found by cardTrust all the same.
 const lookPause = time.Second
 
-// lookAgain looks at the network when the modem has said that it changed.
+// lookAgain looks at card and network when the modem has said that they changed.
 func (s *session) lookAgain(ctx context.Context) error {
 	now := time.Now()
 	if !s.lookDue || now.Before(s.nextLook) {
 		return nil
 	}
-	s.lookDue, s.nextLook = false, now.Add(lookPause)
+	was, sim := s.status, s.simDue
+	s.lookDue, s.simDue = false, false
+	check := s.checkNetwork
+	if sim {
+		check = s.checkSIM
+	}
+	if err := check(ctx); err != nil {
+		return err
+	}
+	s.vain++
+	if !sameNetwork(was, s.status) {
+		s.vain = 0
+	}
+	s.nextLook = now.Add(min(lookPause<<min(s.vain/4, 10), s.d.cfg.Receive.Poll))
+	return nil
+}
+
+// sameNetwork says whether nothing but the signal differs.
+func sameNetwork(a, b modem.Status) bool {
+	a.Signal, a.Bars = b.Signal, b.Bars
+	return a == b
+}
+
+func (s *session) checkNetwork(ctx context.Context) error {
 	if err := s.sameCard(ctx, cardTrust); err != nil {
 		return err
 	}
