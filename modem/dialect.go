@@ -221,3 +221,32 @@ func containsAny(s string, words []string) bool {
 	}
 	return false
 }
+
+// Limits bound every wait. A zero is the default.
+type Limits struct {
+	Command time.Duration // one plain command: 10 s
+	Prompt  time.Duration // from AT+CMGS to its prompt: 30 s
+	Answer  time.Duration // from ^Z to the final result: 180 s; the modem's own timers run to 45 s, and 135 s were seen
+	List    time.Duration // CMGL over one memory: 120 s
+	Delete  time.Duration // CMGD: 30 s
+	Network time.Duration // the answer to a USSD request: 60 s
+	Scan    time.Duration // a look around for networks, or a change to one: 180 s
+	Boot    time.Duration // from the first AT to a SIM and a message store that answer: 60 s
+}
+
+func (l Limits) withDefaults() Limits {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&l.Command, 10*time.Second)
+	def(&l.Prompt, 30*time.Second)
+	def(&l.Answer, 180*time.Second)
+	def(&l.List, 120*time.Second)
+	def(&l.Delete, 30*time.Second)
+	def(&l.Network, 60*time.Second)
+	def(&l.Scan, 180*time.Second)
+	def(&l.Boot, 60*time.Second)
+	return l
+}
