@@ -11,8 +11,8 @@ import (
 	"simpost/modem"
 )
 
-// What a modem says by itself hurries the work and is never its truth: it is looked
-// at, not believed.
+// What a modem says by itself. Hints hurry the work and are looked into, not believed;
+// an answer that comes late is evidence.
 
 // news handles what the modem said outside commands.
 func (s *session) news(ctx context.Context) error {
