@@ -145,3 +145,58 @@ func (v *victim) end9() {
 		v.proc.Process.Kill()
 	}
 }
+
+// firstCalls bounds the calls that a daemon makes on its database before it serves
+// for the first time.
+const firstCalls = 400
+
+// TestKilledInTheFirstStart: a daemon that dies while it makes its database makes it
+// the next time, wherever that was.
+func TestKilledInTheFirstStart(t *testing.T) {
+	t.Parallel()
+	lib := faultLibrary(t)
+	step := counts(t, 7, 1, 1)
+	for _, call := range []string{"write", "sync"} {
+		kills := 0
+		for at := 1; at < firstCalls; at += step {
+			served := false
+			t.Run(fmt.Sprintf("%s-%d", call, at), func(t *testing.T) {
+				v := newVictim(t)
+				v.env = failing(lib, call, at, at, 0)
+				if served = v.serves(); served {
+					return
+				}
+				v.env = nil
+				if !v.serves() {
+					t.Errorf("killed at %s %d of its first start it does not start again:\n%s", call, at, v.log)
+				}
+			})
+			if served {
+				break
+			}
+			kills++
+		}
+		if kills < 2 || kills*step+step > firstCalls {
+			t.Errorf("it was killed %d times at a %s: this tries nothing", kills, call)
+		}
+	}
+}
+
+// serves starts the daemon and says whether it came to serve.
+func (v *victim) serves() bool {
+	v.t.Helper()
+	v.start()
+	dead := make(chan struct{})
+	go func() { v.died(); close(dead) }()
+	v.serving(dead)
+	select {
+	case <-v.log.serving:
+	default:
+		return false
+	}
+	v.mu.Lock()
+	v.proc.Process.Kill()
+	v.mu.Unlock()
+	<-dead
+	return true
+}

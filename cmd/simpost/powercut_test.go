@@ -60,7 +60,7 @@ func TestPowerCutAtEverySystemCall(t *testing.T) {
 	began := time.Now()
 	for i, c := range calls {
 		j.see(c)
-		if j.dirty && i%every == 0 {
+		if j.dirty && (i%every == 0 || len(j.acked) == 0) { // while the file is made no two calls are alike
 			j.cut("drop")
 			j.cut("keep")
 			for range torn {
@@ -229,8 +229,45 @@ func parse(t *testing.T, s string) int64 {
 type image struct {
 	synced  []byte
 	pending []call
-	durable bool // its name is on disk
+	here    bool   // it has its name
+	durable bool   // its name is on disk
+	before  *image // what has the name on disk until this one has it
 }
+
+// create is a file that comes into being, or is opened.
+func (f *image) create() {
+	if f.here {
+		return
+	}
+	if f.durable {
+		old := *f
+		f.before = &old
+	}
+	f.synced, f.pending, f.here, f.durable = nil, nil, true, false
+}
+
+// settle: the folder was synced.
+func (f *image) settle() { f.durable, f.before = f.here, nil }
+
+// left is the file as a cut leaves it, which may be the one that was there before;
+// nil is none.
+func (f *image) left(how string, coin func() bool) *image {
+	on := f.durable
+	switch {
+	case how == "keep", how == "torn" && coin():
+		on = f.here
+	case f.before != nil:
+		return f.before
+	}
+	if !on {
+		return nil
+	}
+	return f
+}
+
+// suffixes are the files of a database. The journal is there only until the file is
+// in WAL mode.
+var suffixes = [...]string{"", "-wal", "-journal"}
 
 // cutJudge knows what the disk holds and what has been promised.
 type cutJudge struct {
@@ -239,7 +276,7 @@ type cutJudge struct {
 	db  string
 	rng *rand.Rand
 
-	files   [2]image // the database and its log
+	files   [len(suffixes)]image
 	mark    markFile
 	dirty   bool     // something has happened since the last cut
 	acked   []string // messages whose senders have an answer
@@ -257,7 +294,9 @@ func (j *cutJudge) see(c call) {
 	switch {
 	case j.mark.see(c):
 	case c.name == "fsync" && c.path == filepath.Dir(j.db):
-		j.files[0].durable, j.files[1].durable = true, true
+		for i := range j.files {
+			j.files[i].settle()
+		}
 	case f == nil:
 		j.promise(c)
 		return
@@ -266,6 +305,10 @@ func (j *cutJudge) see(c call) {
 			f.synced = apply(f.synced, p, nil)
 		}
 		f.pending = nil
+	case c.name == "openat":
+		f.create()
+	case c.name == "unlink" && f == &j.files[2]:
+		f.here = false
 	case c.name == "pwrite64" || c.name == "ftruncate":
 		f.pending = append(f.pending, c)
 	case c.name == "rename" || c.name == "unlink" || c.name == "write":
@@ -275,11 +318,10 @@ func (j *cutJudge) see(c call) {
 }
 
 func (j *cutJudge) file(path string) *image {
-	switch path {
-	case j.db:
-		return &j.files[0]
-	case j.db + "-wal":
-		return &j.files[1]
+	for i, suffix := range suffixes {
+		if path == j.db+suffix {
+			return &j.files[i]
+		}
 	}
 	return nil
 }
@@ -390,21 +432,22 @@ func apply(b []byte, c call, keep func() bool) []byte {
 func (j *cutJudge) cut(how string) {
 	j.dirty = how == "drop" && j.dirty // the other ways look at the same instant
 	path := filepath.Join(j.dir, "simpost.db")
-	for i, suffix := range []string{"", "-wal"} {
-		f := j.files[i]
+	coin := func() bool { return j.rng.IntN(2) == 0 }
+	for i, suffix := range suffixes {
+		os.Remove(path + suffix)
+		f := j.files[i].left(how, coin)
+		if f == nil {
+			continue
+		}
 		content := append([]byte(nil), f.synced...)
 		keep := func() bool { return how == "keep" }
 		if how == "torn" {
-			keep = func() bool { return j.rng.IntN(2) == 0 }
+			keep = coin
 		}
 		if how != "drop" {
 			for _, p := range f.pending {
 				content = apply(content, p, keep)
 			}
-		}
-		os.Remove(path + suffix)
-		if !f.durable && how == "drop" {
-			continue
 		}
 		if err := os.WriteFile(path+suffix, content, 0o600); err != nil {
 			j.t.Fatal(err)

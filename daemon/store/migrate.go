@@ -19,6 +19,8 @@ func probe(path string) (fresh bool, err error) {
 	switch {
 	case isNotADatabase(err):
 		return false, notOurs(path, "is not a database")
+	case isHotJournal(err):
+		return false, notOurs(path, "belongs to another program, which was cut short")
 	case err != nil:
 		return false, storageError("read "+path, err)
 	case app == 0 && version == 0 && tables == 0:

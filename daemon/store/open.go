@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -89,6 +91,9 @@ func (s *Store) open() error {
 	if err := createFile(s.path); err != nil {
 		return err
 	}
+	if err := undo(s.path); err != nil {
+		return err
+	}
 	fresh, err := probe(s.path)
 	if err != nil {
 		return err
@@ -126,6 +131,10 @@ func (s *Store) connect() error {
 	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON`, walLimit)); err != nil {
 		return storageError("open "+s.path, err)
 	}
+	// Until the file had a write-ahead log its changes were undone from a journal: after this none comes back.
+	if err := syncDir(filepath.Dir(s.path)); err != nil {
+		return openError(err)
+	}
 	if err := migrate(s.conn, migrations); err != nil {
 		return err
 	}
@@ -140,6 +149,40 @@ func layOut(path string) error {
 	db := connectTo(uri(path) + "mode=rw&_synchronous=FULL")
 	_, err := db.Exec(fmt.Sprintf(`PRAGMA page_size = %d; VACUUM`, pageSize))
 	return storageError("create "+path, errors.Join(err, db.Close()))
+}
+
+// undo lets SQLite take back what a crash cut short while the file was being made. A
+// connection that only reads, as that of probe, can't. Another program's file is left
+// as it is.
+func undo(path string) error {
+	if _, err := os.Stat(path + "-journal"); err != nil {
+		return nil // there is none, or what follows says what is wrong
+	}
+	ours, err := inTheMaking(path)
+	if err != nil || !ours {
+		return err
+	}
+	db := connectTo(uri(path) + "mode=rw&_synchronous=FULL")
+	var tables int
+	err = db.QueryRow(`SELECT count(*) FROM sqlite_schema`).Scan(&tables)
+	return storageError("go on making "+path, errors.Join(err, db.Close()))
+}
+
+// inTheMaking says whether the file is what a crash before migrate may leave: it has
+// one page at the most, and is marked as nobody's, or it is marked as ours.
+func inTheMaking(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, openError(err)
+	}
+	defer f.Close()
+	head := make([]byte, pageSize+1)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, openError(err)
+	}
+	mark := binary.BigEndian.Uint32(head[applicationIDAt:])
+	return mark == applicationID || mark == 0 && n <= pageSize, nil
 }
 
 // load reads what is kept in memory beside the file.

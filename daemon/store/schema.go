@@ -7,6 +7,9 @@ var migrations = []string{schema1 + schemaBudget, schemaSaid, schemaSums, schema
 // applicationID marks the file as ours (PRAGMA application_id): "SPOS".
 const applicationID = 0x53504f53
 
+// applicationIDAt is where it stands in the file (sqlite.org/fileformat2, 1.3).
+const applicationIDAt = 68
+
 // Priorities are 0 alert, 1 normal, 2 bulk. A lane says who may send a part:
 // "" any modem, "m:NAME" the modem asked for, "s:ID" the SIM its message is bound
 // to. priority, lane and expires repeat what the message says, so that one
