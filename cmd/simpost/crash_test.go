@@ -38,7 +38,8 @@ type victim struct {
 	client *api.Client
 
 	mu    sync.Mutex
-	proc  *exec.Cmd
+	proc  *exec.Cmd              // the daemon that runs, or ran last
+	dead  chan struct{}          // closed when that has ended
 	env   []string               // of the next daemon, besides ours
 	log   *diary                 // of the daemon that runs, or ran last
 	armed func(line string) bool // kill when it says so
@@ -126,7 +127,13 @@ func (v *victim) start() {
 	v.t.Helper()
 	cmd := exec.Command("simpost", "serve", "--config", filepath.Join(v.dir, "simpost.toml"))
 	cmd.Env = append(os.Environ(), v.env...)
-	v.log = &diary{serving: make(chan struct{})}
+	v.launch(cmd)
+}
+
+// launch runs the daemon by that command.
+func (v *victim) launch(cmd *exec.Cmd) {
+	v.t.Helper()
+	v.log, v.dead = &diary{serving: make(chan struct{})}, make(chan struct{})
 	cmd.Stderr = v.log
 	v.mu.Lock()
 	v.proc = cmd
@@ -135,16 +142,31 @@ func (v *victim) start() {
 	if err != nil {
 		v.t.Fatal(err)
 	}
+	go func(dead chan struct{}) {
+		defer close(dead)
+		cmd.Wait() // that it was killed is no news
+	}(v.dead)
 }
 
-// serving waits until the API answers, or the daemon is dead.
-func (v *victim) serving(dead <-chan struct{}) {
+// serving waits until the API answers, or the daemon is dead: then it is false.
+func (v *victim) serving() bool {
 	began := time.Now()
 	select {
 	case <-v.log.serving:
 		v.ready = append(v.ready, time.Since(began))
-	case <-dead:
+		return true
+	case <-v.dead:
 	case <-v.ctx.Done():
+	}
+	return false
+}
+
+// serves runs a daemon that must come to serve.
+func (v *victim) serves() {
+	v.t.Helper()
+	v.start()
+	if !v.serving() {
+		v.t.Fatalf("the daemon does not serve:\n%s", v.log)
 	}
 }
 
@@ -176,23 +198,12 @@ func (d *diary) String() string {
 // kill ends the daemon now, and waits for that.
 func (v *victim) kill() {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.proc != nil {
-		v.proc.Process.Kill()
-		v.proc.Wait()
-		v.proc = nil
-	}
-}
-
-// died waits for a kill by trace.
-func (v *victim) died() {
-	v.mu.Lock()
 	proc := v.proc
 	v.mu.Unlock()
-	proc.Wait()
-	v.mu.Lock()
-	v.proc = nil
-	v.mu.Unlock()
+	if proc != nil {
+		proc.Process.Kill() // it may be dead
+		<-v.dead
+	}
 }
 
 // work gives the daemon something of every kind to do. What a kill leaves without
@@ -486,14 +497,12 @@ func (v *victim) round(round int, when func(line string) bool) {
 	v.t.Helper()
 	v.arm(when)
 	v.start()
-	dead := make(chan struct{})
-	go func() { v.died(); close(dead) }()
-	v.serving(dead)
+	v.serving()
 	v.ask()
 	v.work(round)
 	for extra := range 20 {
 		select {
-		case <-dead:
+		case <-v.dead:
 			return
 		case <-time.After(time.Second):
 			v.tell(fmt.Sprintf("round %d from a phone, again %d.", round, extra))
@@ -505,8 +514,7 @@ func (v *victim) round(round int, when func(line string) bool) {
 // end starts the daemon a last time, lets it finish, and judges.
 func (v *victim) end() {
 	v.t.Helper()
-	v.start()
-	v.serving(nil)
+	v.serves()
 	v.ask()
 	v.cancelScheduled()
 	v.settled()

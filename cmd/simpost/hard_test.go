@@ -57,7 +57,7 @@ func (v *victim) restarts(t *testing.T, card, seed int) {
 			return lines <= 0
 		})
 		p.start()
-		p.died()
+		<-p.dead
 		if random.IntN(3) == 0 {
 			p.modem.Reboot()
 		}
@@ -87,8 +87,7 @@ func TestFloodCostsNoMemory(t *testing.T) {
 	for i := range 50 - len(v.phones) {
 		v.phones = append(v.phones, v.net.NewPhone(emulator.PhoneConfig{Number: fmt.Sprintf("+47910%05d", i)}))
 	}
-	v.start()
-	v.serving(nil)
+	v.serves()
 	for i := range sets {
 		v.phones[i%50].Send(v.modem.Number(), fmt.Sprintf("f%d."+strings.Repeat(fmt.Sprintf(" f%d", i), 60), i))
 	}
@@ -191,9 +190,7 @@ func (v *victim) onDisk(t *testing.T, lib string, d badDisk) {
 	calls := filepath.Join(w.dir, "calls")
 	w.env = append(failing(lib, d.call, d.at, d.last, int(d.errno)), "FAULT_LOG="+calls)
 	w.start()
-	dead := make(chan struct{})
-	go func() { w.died(); close(dead) }()
-	w.serving(dead)
+	w.serving()
 	for n := range diskMessages {
 		broken := d.errno == unix.EIO && failedCalls(calls) > 0
 		w.asked = append(w.asked, order{fmt.Sprintf("disk-%d", n), textTo(w.phones[n%3].Number(), fmt.Sprintf("on disk %d.", n))})
@@ -205,17 +202,17 @@ func (v *victim) onDisk(t *testing.T, lib string, d badDisk) {
 		}
 		w.tell(fmt.Sprintf("to the disk %d.", n))
 	}
-	w.again(dead) // there is room again, or it never comes to that call
+	w.again() // there is room again, or it never comes to that call
 	if d.errno == unix.EIO && failedCalls(calls) > 0 {
 		select {
-		case <-dead:
+		case <-w.dead:
 		case <-time.After(exitWithin):
 			v.wrong++
 			v.t.Errorf("%+v: it goes on %v after a call failed\n%s", d, exitWithin, w.log)
 		}
 	}
 	select {
-	case <-dead:
+	case <-w.dead:
 		w.env = nil
 		w.end()
 	default:
@@ -226,13 +223,13 @@ func (v *victim) onDisk(t *testing.T, lib string, d badDisk) {
 }
 
 // again asks until all is accepted and done, or the daemon is dead.
-func (v *victim) again(dead <-chan struct{}) {
+func (v *victim) again() {
 	v.t.Helper()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	for v.ask(); len(v.asked) > 0 || !v.atRest(); v.ask() {
 		select {
-		case <-dead:
+		case <-v.dead:
 			return
 		case <-look.C:
 		case <-v.ctx.Done():
@@ -283,8 +280,7 @@ const (
 func TestHungClients(t *testing.T) {
 	began := time.Now()
 	v := newVictim(t)
-	v.start()
-	v.serving(nil)
+	v.serves()
 	var all sync.WaitGroup
 	defer all.Wait()
 	for i := range hungClients {

@@ -104,16 +104,10 @@ func (v *victim) traced() []call {
 	cmd := exec.Command("strace", "-D", "-f", "-y", "-xx", "-s", "1000000", "-o", out,
 		"-e", "trace=openat,pwrite64,write,fsync,fdatasync,ftruncate,unlink,unlinkat,rename,renameat,renameat2",
 		"-e", "signal=none", "simpost", "serve", "--config", filepath.Join(v.dir, "simpost.toml"))
-	v.log = &diary{serving: make(chan struct{})}
-	cmd.Stderr = v.log
-	v.mu.Lock()
-	v.proc = cmd
-	err := cmd.Start()
-	v.mu.Unlock()
-	if err != nil {
-		v.t.Fatal(err)
+	v.launch(cmd)
+	if !v.serving() {
+		v.t.Fatalf("the daemon does not serve:\n%s", v.log)
 	}
-	v.serving(nil)
 	for i := range cutMessages {
 		text := fmt.Sprintf("message %d.", i)
 		v.asked = append(v.asked, order{fmt.Sprintf("cut-%d", i), textTo(v.phones[i%3].Number(), text)})

@@ -25,8 +25,7 @@ func TestUnpluggedAndBack(t *testing.T) {
 		rounds = 20
 	}
 	v := newVictim(t)
-	v.start()
-	v.serving(nil)
+	v.serves()
 	v.ready = nil
 	began := time.Now()
 	v.condition(0, api.CondReady)
