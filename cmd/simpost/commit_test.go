@@ -143,8 +143,7 @@ const firstCalls = 400
 func TestKilledInTheFirstStart(t *testing.T) {
 	t.Parallel()
 	lib := faultLibrary(t)
-	step := counts(t, 7, 1, 1)
-	for _, call := range []string{"write", "sync"} {
+	for call, step := range map[string]int{"write": counts(t, 7, 1, 1), "sync": 1} {
 		kills := 0
 		for at := 1; at < firstCalls; at += step {
 			served := false

@@ -75,7 +75,7 @@ type Network struct {
 	nextSeq int
 	serial  uint16 // of the last broadcast
 	changed chan struct{}
-	timers  map[int64]*time.Timer // by when they are due, in nanoseconds of the clock
+	due     map[int64]*batch // by nanoseconds of the clock
 	closed  bool
 	running sync.WaitGroup // the processors of the modems
 }
@@ -88,7 +88,7 @@ func NewNetwork(c NetworkConfig) *Network {
 		cfg:     c,
 		subs:    map[string]*subscriber{},
 		changed: make(chan struct{}),
-		timers:  map[int64]*time.Timer{},
+		due:     map[int64]*batch{},
 	}
 }
 
@@ -96,10 +96,9 @@ func NewNetwork(c NetworkConfig) *Network {
 func (n *Network) Close() {
 	n.mu.Lock()
 	n.closed = true
-	for _, t := range n.timers {
-		t.Stop()
+	for _, b := range n.due {
+		b.timer.Stop()
 	}
-	clear(n.timers)
 	for _, m := range n.modems {
 		m.unplug()
 	}
@@ -108,24 +107,34 @@ func (n *Network) Close() {
 	n.running.Wait()
 }
 
-// after runs f with the lock held, d from now, unless the network closes first. No two are due at the same instant: they
-// run in the order in which they were asked for, so that a seed is a whole run.
+// after runs f with the lock held, d from now, unless the network closes first. What is due at one instant runs in the
+// order in which it was asked for, so that a seed is a whole run.
 func (n *Network) after(d time.Duration, f func()) {
 	if n.closed {
 		return
 	}
 	due := time.Now().Add(d).UnixNano()
-	for ; n.timers[due] != nil; due++ {
-		d++
+	if b := n.due[due]; b != nil {
+		b.do = append(b.do, f)
+		return
 	}
-	n.timers[due] = time.AfterFunc(d, func() {
+	n.due[due] = &batch{do: []func(){f}, timer: time.AfterFunc(d, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		delete(n.timers, due)
-		if !n.closed {
-			f()
+		b := n.due[due]
+		delete(n.due, due)
+		for _, f := range b.do {
+			if !n.closed {
+				f()
+			}
 		}
-	})
+	})}
+}
+
+// batch is what is due at one instant.
+type batch struct {
+	timer *time.Timer
+	do    []func()
 }
 
 // Event is one thing that happened on the network, in order of Seq.

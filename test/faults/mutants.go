@@ -19,6 +19,9 @@ var mutants = []mutant{
 		{"daemon/store/connect.go", `"_synchronous":     {"FULL"},`, `"_synchronous":     {"NORMAL"},`},
 		{"daemon/store/open.go", `const full = 2`, `const full = 1`},
 	}, "./cmd/simpost", "TestPowerCutAtEverySystemCall"},
+	{"making-not-undone", "a crash in the first start is the last start", []edit{
+		{"daemon/store/open.go", `if err := undo(s.path); err != nil {`, `if err := error(nil); err != nil {`},
+	}, "./cmd/simpost", "TestKilledInTheFirstStart"},
 	{"pragmas-unchecked", "a database below FULL is opened", []edit{
 		{"daemon/store/open.go", `const full = 2`, `const full = 0`},
 	}, "./daemon/store", "Pragma|Unsafe|Synchronous"},
