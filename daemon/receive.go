@@ -105,7 +105,11 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 			}
 			continue
 		}
-		row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)
+		in := incoming(st.PDU, st.Length)
+		if !sure && !s.full {
+			in.Concat = nil // its place among other parts is for what a later look finds
+		}
+		row, err := s.keep(in, st.Memory, st.Index)
 		if err := s.storeResult(err); err != nil {
 			return nil, err
 		}
@@ -181,7 +185,7 @@ func (s *session) direct(ctx context.Context, d modem.Direct) error {
 	if d.Kind == "CBM" {
 		return s.broadcast(d.PDU)
 	}
-	if _, err := s.keep(d.PDU, d.Length, d.Kind, -1); err != nil {
+	if _, err := s.keep(incoming(d.PDU, d.Length), d.Kind, -1); err != nil {
 		return s.storeResult(err)
 	}
 	if s.m.Settings().CSMS != 1 {
@@ -195,8 +199,7 @@ func (s *session) direct(ctx context.Context, d modem.Direct) error {
 }
 
 // keep commits the raw octets with what can be read of them, and returns their row.
-func (s *session) keep(text string, length int, memory string, slot int) (int64, error) {
-	in := incoming(text, length)
+func (s *session) keep(in store.Incoming, memory string, slot int) (int64, error) {
 	in.Modem, in.SIM, in.Memory, in.Slot = s.cfg.Name, s.sim.ID, memory, slot
 	if in.Kind != "unreadable" {
 		s.d.clock.atLeast(in.SentAt)

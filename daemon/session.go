@@ -127,7 +127,7 @@ func (s *session) end() {
 		if d.Kind != "CDS" {
 			continue // it was not acknowledged: the network brings it again
 		}
-		if _, err := s.keep(d.PDU, d.Length, d.Kind, -1); err != nil {
+		if _, err := s.keep(incoming(d.PDU, d.Length), d.Kind, -1); err != nil {
 			s.log.Error("a report is lost", "error", err)
 		}
 	}
