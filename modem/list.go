@@ -80,12 +80,12 @@ func (m *Modem) listIn(ctx context.Context, mems []string, counts []MemoryCount)
 // sweep reads one memory, by CMGL where that can be trusted.
 func (m *Modem) sweep(ctx context.Context, mem string, counts []MemoryCount) ([]Stored, error) {
 	used, total, err := m.selectMemory(ctx, mem)
-	if refused(err) && !m.swept[mem] { // a bad line may have spoilt the question
-		used, total, err = m.selectMemory(ctx, mem)
-	}
-	if refused(err) && !starting(err) && !m.swept[mem] { // offered, and not there
-		m.set.Memories = slices.DeleteFunc(slices.Clone(m.set.Memories), func(name string) bool { return name == mem })
-		return nil, nil
+	if refused(err) && !m.swept[mem] {
+		used, total, err = m.selectMemory(ctx, mem) // a bad line may have spoilt the question
+		if refused(err) && !starting(err) {         // offered, and not there
+			m.set.Memories = slices.DeleteFunc(slices.Clone(m.set.Memories), func(name string) bool { return name == mem })
+			return nil, nil
+		}
 	}
 	if err != nil {
 		return nil, err

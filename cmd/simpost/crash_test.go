@@ -165,6 +165,11 @@ func (v *victim) serving() bool {
 func (v *victim) serves() {
 	v.t.Helper()
 	v.start()
+	v.mustServe()
+}
+
+func (v *victim) mustServe() {
+	v.t.Helper()
 	if !v.serving() {
 		v.t.Fatalf("the daemon does not serve:\n%s", v.log)
 	}

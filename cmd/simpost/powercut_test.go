@@ -105,9 +105,7 @@ func (v *victim) traced() []call {
 		"-e", "trace=openat,pwrite64,write,fsync,fdatasync,ftruncate,unlink,unlinkat,rename,renameat,renameat2",
 		"-e", "signal=none", "simpost", "serve", "--config", filepath.Join(v.dir, "simpost.toml"))
 	v.launch(cmd)
-	if !v.serving() {
-		v.t.Fatalf("the daemon does not serve:\n%s", v.log)
-	}
+	v.mustServe()
 	for i := range cutMessages {
 		text := fmt.Sprintf("message %d.", i)
 		v.asked = append(v.asked, order{fmt.Sprintf("cut-%d", i), textTo(v.phones[i%3].Number(), text)})

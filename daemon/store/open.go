@@ -177,8 +177,8 @@ func inTheMaking(path string) (bool, error) {
 	}
 	defer f.Close()
 	head := make([]byte, pageSize+1)
-	n, err := io.ReadFull(f, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return false, openError(err)
 	}
 	mark := binary.BigEndian.Uint32(head[applicationIDAt:])
