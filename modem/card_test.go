@@ -222,3 +222,43 @@ func sameNetworks(got []Network, same func(i int, n Network) bool, want int) boo
 	}
 	return true
 }
+
+// What a bad line made of the card's number must not become another card, not even when it is so twice.
+func TestNumberOfTheCardThatTheLineSpoilt(t *testing.T) {
+	const right, short, wrong = "242010000000001", "24201000000001", "242010000000081"
+	for name, c := range map[string]struct {
+		told []string
+		want string
+	}{
+		"told well":          {[]string{right, right, right}, right},
+		"spoilt twice alike": {[]string{short, short, right, right, right}, right},
+		"spoilt in turns":    {[]string{short, right, wrong, right, right}, right},
+		"asked again":        {[]string{short, wrong, short, wrong, right, right, right, right}, right},
+		"another card":       {[]string{wrong, wrong, wrong}, wrong},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScript(t)
+			told := c.told
+			s.on = func(cmd string) (string, bool) {
+				if cmd != "+CIMI" || len(told) == 0 {
+					return "", false
+				}
+				answer := told[0] + "|OK"
+				told = told[1:]
+				return answer, true
+			}
+			m := s.mustOpen(Config{})
+			if got := m.Identity().IMSI; got != c.want || len(told) != 0 {
+				t.Errorf("%s: at the start the card is %s with %q unasked, want %s", name, got, told, c.want)
+			}
+			if c.want != right {
+				return
+			}
+			for told = c.told; len(told) > 0; {
+				if same, err := m.SameSIM(t.Context()); !same || err != nil {
+					t.Errorf("%s: later it is another card: %v", name, err)
+				}
+			}
+		})
+	}
+}

@@ -1,7 +1,8 @@
 // Command faults runs what proves simpost under faults and prints one line a
 // fault: the simulator's campaigns (test/sim), the kills, power cuts, bad disks
 // and hung clients of the built program (cmd/simpost), the mutants: the program with
-// one line broken, which a test must notice, and beside all that the fuzzers. `make faults` and `make faults-full` call it.
+// one line broken, which a test must notice, and beside all that the fuzzers.
+// `make faults` and `make faults-full` call it.
 //
 // What a reader would get wrong: it judges nothing itself. A line comes from a
 // test, which has failed or not; only mutants and fuzzers are counted here.

@@ -26,8 +26,8 @@ var mutants = []mutant{
 		{"daemon/store/open.go", `const full = 2`, `const full = 0`},
 	}, "./daemon/store", "Pragma|Unsafe|Synchronous"},
 	{"delete-before-commit", "I2: CMGD before the octets are committed", []edit{
-		{"daemon/receive.go", `		row, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)`,
-			"\t\t_ = s.m.Delete(ctx, st.Memory, st.Index)\n\t\trow, err := s.keep(st.PDU, st.Length, st.Memory, st.Index)"},
+		{"daemon/receive.go", `		row, err := s.keep(in, st.Memory, st.Index)`,
+			"\t\t_ = s.m.Delete(ctx, st.Memory, st.Index)\n\t\trow, err := s.keep(in, st.Memory, st.Index)"},
 	}, "./test/sim", "TestFaults/(crash-boundary|crash-random)$"},
 	{"no-intent", "I1: ^Z leaves before the attempt is committed", []edit{
 		{"daemon/send.go", `s.m.Send(exchange, frame, in.commit)`, `s.m.Send(exchange, frame, func() error { return nil })
