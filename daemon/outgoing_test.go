@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -173,6 +174,27 @@ func TestNobodyKnows(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What may have been sent is not sent again when another part has failed: the
+// recipient could never join it.
+func TestNoRepeatForAMessageThatFailed(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		fault(w, w.modems["a"], "send.swallowed", 0)
+		p := w.net.NewPhone(emulator.PhoneConfig{Behaviour: emulator.Reject})
+		id := w.send(text(p.Number(), strings.Repeat("two parts ", 20)))
+		w.becomes(id, api.Unknown, 5*time.Minute)
+		time.Sleep(time.Hour)
+		m := w.get(id)
+		if m.Parts[0].State != api.Unknown || m.Parts[1].State != api.Failed || len(w.net.Record()) != 1 {
+			t.Errorf("%+v, and the network has %d copies; want unknown, failed and the one that failed", m.Parts, len(w.net.Record()))
+		}
+		if m.Error == nil || m.Error.Code != "part-failed" {
+			t.Errorf("the reason is %+v", m.Error)
+		}
+	})
 }
 
 // A person decides what the policy left open.

@@ -90,9 +90,13 @@ func backoff(cfg configs.Send, n int) time.Duration {
 }
 
 // decide applies a message's on_unknown policy to a part whose quarantine has
-// ended. A part that was unknown twice is never repeated by itself.
+// ended. A part that was unknown twice is never repeated by itself, nor is one that
+// nobody could join any more.
 func decide(u store.UnknownPart) store.Decision {
 	switch {
+	case u.Doomed && u.OnUnknown != api.OnUnknownFail:
+		return store.Decision{State: api.Unknown, Reason: api.Reason{Code: "part-failed",
+			Message: "nobody can say whether it was sent; it is not sent again, because another part of the message failed"}}
 	case u.OnUnknown == api.OnUnknownHold:
 		return store.Decision{State: api.Held, Reason: api.Reason{Code: "outcome-unknown",
 			Message: "nobody can say whether it was sent: a person decides (on_unknown = hold)"}}

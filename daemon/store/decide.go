@@ -74,12 +74,14 @@ type UnknownPart struct {
 	Unknowns      int // attempts nobody can say anything of
 	MR            int // of the last one, -1: not known
 	SIM           int64
+	Doomed        bool // another part of the message failed: the recipient could never join this one
 }
 
 // Undecided returns the parts for which the policy must decide now, up to 1,000.
 func (s *Store) Undecided(now time.Time) ([]UnknownPart, error) {
 	rows, err := s.read().rows(`SELECT p.id, p.message, a.id, m.on_unknown,
-			(SELECT count(*) FROM attempt u WHERE u.part = p.id AND u.state = 'unknown'), a.mr, a.sim
+			(SELECT count(*) FROM attempt u WHERE u.part = p.id AND u.state = 'unknown'), a.mr, a.sim,
+			EXISTS (SELECT 1 FROM part f WHERE f.message = p.message AND f.state = 'failed')
 		FROM part p JOIN message m ON m.id = p.message JOIN attempt a ON a.id = (SELECT max(id) FROM attempt WHERE part = p.id)
 		WHERE p.state = 'unknown' AND p.decided = 0 AND p.decide_at IS NOT NULL AND p.decide_at <= ? ORDER BY p.decide_at, p.id LIMIT ?`,
 		now.UnixMilli(), maxUndecided)
@@ -88,7 +90,7 @@ func (s *Store) Undecided(now time.Time) ([]UnknownPart, error) {
 	}
 	parts, err := collect(rows, func(rows *sql.Rows) (u UnknownPart, err error) {
 		var mr sql.NullInt64
-		err = rows.Scan(&u.Part, &u.Message, &u.Attempt, &u.OnUnknown, &u.Unknowns, &mr, &u.SIM)
+		err = rows.Scan(&u.Part, &u.Message, &u.Attempt, &u.OnUnknown, &u.Unknowns, &mr, &u.SIM, &u.Doomed)
 		u.MR = orMinusOne(mr)
 		return u, err
 	})

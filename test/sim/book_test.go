@@ -145,7 +145,8 @@ func (w *world) settled() bool {
 	return w.arrived()
 }
 
-// decided says that what is unknown will stay so: each such part was tried twice.
+// decided says that what is unknown will stay so: each such part was tried twice, or
+// another one of its message has failed.
 func (w *world) decided() bool {
 	page, err := w.ourClient().List(context.Background(), api.ListQuery{Direction: api.Out, State: api.Unknown, Limit: 200})
 	if err != nil {
@@ -168,8 +169,9 @@ func waiting(m api.Message) bool {
 			unknowns[at.Part]++
 		}
 	}
+	doomed := slices.ContainsFunc(m.Parts, func(p api.Part) bool { return p.State == api.Failed })
 	return m.OnUnknown == api.OnUnknownResend && slices.ContainsFunc(m.Parts, func(p api.Part) bool {
-		return p.State == api.Queued || p.State == api.Submitting || p.State == api.Unknown && unknowns[p.Seq] < 2
+		return p.State == api.Queued || p.State == api.Submitting || p.State == api.Unknown && unknowns[p.Seq] < 2 && !doomed
 	})
 }
 
