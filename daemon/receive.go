@@ -147,7 +147,7 @@ func (s *session) remove(ctx context.Context, st modem.Stored, row int64) (gone 
 // slot is to be believed: it fits, or is the same at both looks and not too short,
 // for some modems fill short ones up, or announce nothing.
 func (s *session) whole(ctx context.Context, st *modem.Stored) bool {
-	if fits(*st) {
+	if fits(st.PDU, st.Length) {
 		return true
 	}
 	again, err := s.m.Read(ctx, st.Memory, st.Index)
@@ -156,14 +156,14 @@ func (s *session) whole(ctx context.Context, st *modem.Stored) bool {
 	}
 	same := again.PDU == st.PDU && again.Length == st.Length
 	*st = again
-	return fits(again) || same && !truncated(again)
+	return fits(again.PDU, again.Length) || same && !truncated(again)
 }
 
-// fits says whether a slot holds as many octets as its header announced, with the
+// fits says whether a PDU has as many octets as its header announced, with the
 // service centre's field or without.
-func fits(st modem.Stored) bool {
-	raw, err := hex.DecodeString(st.PDU)
-	return err == nil && len(raw) > 0 && (len(raw) == st.Length || len(raw) == 1+int(raw[0])+st.Length)
+func fits(pdu string, length int) bool {
+	raw, err := hex.DecodeString(pdu)
+	return err == nil && len(raw) > 0 && (len(raw) == length || len(raw) == 1+int(raw[0])+length)
 }
 
 // truncated says whether a slot holds fewer octets than its header announced, or
@@ -179,23 +179,39 @@ const (
 	storedSent   = 3
 )
 
-// direct keeps what the modem handed over without storing it, and then
-// acknowledges it where the modem waits for that.
+// direct keeps what the modem handed over without storing it, and then acknowledges
+// it where the modem waits for that. A message that came damaged is kept too, and
+// refused: the network brings it again.
 func (s *session) direct(ctx context.Context, d modem.Direct) error {
 	if d.Kind == "CBM" {
 		return s.broadcast(d.PDU)
 	}
-	if _, err := s.keep(incoming(d.PDU, d.Length), d.Kind, -1); err != nil {
+	in, sure := incoming(d.PDU, d.Length), d.Kind != "CMT" || s.intact(d)
+	if !sure {
+		in.Concat = nil // its place among other parts is for the one that comes again
+	}
+	if _, err := s.keep(in, d.Kind, -1); err != nil {
 		return s.storeResult(err)
 	}
 	if s.m.Settings().CSMS != 1 {
 		return nil
 	}
-	if err := s.m.Ack(ctx, true); err != nil {
+	if err := s.m.Ack(ctx, sure); err != nil {
 		s.fault("not-acknowledged", err)
 		return s.m.Err()
 	}
 	return nil
+}
+
+// intact says whether a message was handed over with as many octets as announced.
+// From one that comes twice alike it is known that the modem counts otherwise.
+func (s *session) intact(d modem.Direct) bool {
+	if s.miscounts || d.Length < 0 && d.PDU != "" || fits(d.PDU, d.Length) {
+		return true
+	}
+	s.miscounts = d.PDU != "" && d.PDU == s.spoilt
+	s.spoilt = d.PDU
+	return s.miscounts
 }
 
 // keep commits the raw octets with what can be read of them, and returns their row.

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -80,4 +82,74 @@ func TestSmallSIM(t *testing.T) {
 			}
 		}
 	})
+}
+
+// shown is the line of a modem without a store that can be read: it hands messages
+// over, and damage is what becomes of their PDUs.
+type shown struct {
+	io.ReadWriteCloser
+	damage func(pdu []byte) []byte
+}
+
+func (s shown) Write(p []byte) (int, error) {
+	return s.ReadWriteCloser.Write(bytes.Replace(p, []byte("+CPMS"), []byte("+XPMS"), 1))
+}
+
+func (s shown) Read(p []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Read(p)
+	head, pdu, found := bytes.Cut(p[:n], []byte("\r\n06")) // the service centre's field
+	if found && bytes.Contains(head, []byte("+CMT:")) {
+		n = len(head) + len("\r\n06") + copy(p[len(head)+len("\r\n06"):], s.damage(pdu))
+	}
+	return n, err
+}
+
+// What was handed over damaged is kept, and refused, so that it comes again; from a
+// modem that always announces other lengths it is taken.
+func TestDamagedWhenHandedOver(t *testing.T) {
+	cut := func(pdu []byte) []byte {
+		end := bytes.Index(pdu, []byte("\r\n"))
+		return append(bytes.Clone(pdu[:end-2]), pdu[end:]...)
+	}
+	for name, c := range map[string]struct {
+		damaged func(n int) bool // of what is shown, from 0
+		rows    int
+		whole   int
+	}{
+		"never":  {func(int) bool { return false }, 2, 2},
+		"once":   {func(n int) bool { return n == 1 }, 3, 2},
+		"always": {func(int) bool { return true }, 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, emulator.NetworkConfig{Retry: 20 * time.Second}, one(), func(w *world) {
+				n := -1
+				w.ports = map[string]func() (io.ReadWriteCloser, error){"a": func() (io.ReadWriteCloser, error) {
+					rwc, err := w.modems["a"].Open()
+					return shown{rwc, func(pdu []byte) []byte {
+						if n++; c.damaged(n) {
+							return cut(pdu)
+						}
+						return pdu
+					}}, err
+				}}
+				w.start()
+				w.condition("a", api.CondReady)
+				p := w.net.NewPhone(emulator.PhoneConfig{})
+				for _, s := range []string{"the first" + strings.Repeat(" and longest", 15) + " of them", "the second of them"} {
+					p.Send("+4790000001", s)
+					time.Sleep(10 * time.Minute)
+				}
+				in := w.inbox()
+				whole := 0
+				for _, m := range in {
+					if m.Text != nil && strings.HasPrefix(*m.Text, "the ") && strings.HasSuffix(*m.Text, "of them") {
+						whole++
+					}
+				}
+				if len(in) != c.rows || whole != c.whole {
+					t.Errorf("%d came in, %d of them whole; want %d and %d: %+v", len(in), whole, c.rows, c.whole, in)
+				}
+			})
+		})
+	}
 }

@@ -48,6 +48,8 @@ type session struct {
 	doubtful   bool // something stayed in the modem that should not have
 	doubts     int  // sweeps in a row of which that is so
 	full       bool
+	spoilt     string    // the last message that was handed over with other octets than announced
+	miscounts  bool      // all are
 	paused     time.Time // nothing is sent before
 	pausedFor  api.ConditionCode
 	cardSeen   time.Time // it was the one that the session began with
