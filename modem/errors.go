@@ -131,6 +131,12 @@ func refused(err error) bool {
 	return codeOf(err) >= 0 || errors.As(err, &final)
 }
 
+// misheard says that a line that loses bytes may have spoilt the question or its answer.
+func misheard(err error) bool {
+	var final atcmd.FinalError
+	return errors.Is(err, errNoLine) || errors.As(err, &final)
+}
+
 // ignoreRefused passes on only what is not the modem's own no.
 func ignoreRefused(err error) error {
 	if refused(err) {

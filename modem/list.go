@@ -20,10 +20,17 @@ type Stored struct {
 var ErrEmpty = errors.New("slot is empty")
 
 // Counts is the cheap poll: one AT+CPMS?. It tells of the memories in force, which are all where the modem lets mem2
-// differ; the others are seen by List. Memories that changed by themselves are a silent reboot: Taken.Rebooted.
+// differ; the others are seen by List. Memories that changed by themselves are a silent reboot: Taken.Rebooted. A modem
+// without memories counts none.
 func (m *Modem) Counts(ctx context.Context) ([]MemoryCount, error) {
 	v, err := m.query(ctx, "+CPMS?", "+CPMS")
-	if err != nil {
+	if misheard(err) {
+		v, err = m.query(ctx, "+CPMS?", "+CPMS")
+	}
+	switch {
+	case refused(err) && len(m.set.Memories) == 0:
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("count messages: %w", err)
 	}
 	counts, mems := parseCounts(v)

@@ -23,14 +23,16 @@ var physical = []string{"SM", "ME", "SR", "TA"}
 
 // storage chooses where messages arrive and finds out which memories can be swept.
 func (m *Modem) storage(ctx context.Context) error {
-	var offered [3][]string
-	if v, err := m.query(ctx, "+CPMS=?", "+CPMS"); err == nil {
-		offered = groups(v)
+	v, err := m.query(ctx, "+CPMS=?", "+CPMS")
+	if err != nil && !refused(err) {
+		v, _ = m.query(ctx, "+CPMS=?", "+CPMS") // a memory that is not known of is not read
 	}
-	sweep := sweepable(offered[0], m.mems)
-	chosen := m.chooseReceive(ctx, offered, sweep)
+	offered := groups(v)
+	named := append(slices.Concat(offered[:]...), m.mems[:]...)
+	chosen := m.chooseReceive(ctx, offered, sweepable(named))
 	m.set.Receive = m.mems[2]
-	m.set.Memories = inFront(sweep, m.mems[0])
+	// What is in force can be read, whatever was offered: else a modem that arrives there is deaf.
+	m.set.Memories = inFront(sweepable(append(named, m.mems[:]...)), m.mems[0])
 	if !chosen { // nothing it says of its memories was true: try each
 		m.set.Memories = m.selectable(ctx, m.set.Memories)
 		m.counts(ctx)
@@ -68,9 +70,9 @@ func (m *Modem) remember(v string) ([]MemoryCount, [3]string) {
 	return counts, mems
 }
 
-// sweepable are the physical ones of what is offered or in force; a modem that has none keeps the first it names.
-func sweepable(offered []string, now [3]string) []string {
-	all := append(slices.Clone(offered), now[0], now[2])
+// sweepable are the physical ones of the memories that are offered, for whatever, or in force: List leaves out what can't
+// be selected after all. A modem that has none keeps the first that it names.
+func sweepable(all []string) []string {
 	var out []string
 	for _, mem := range all {
 		if slices.Contains(physical, mem) && !slices.Contains(out, mem) {

@@ -62,7 +62,7 @@ var catalogue = []FaultInfo{
 	{Name: "read.cmgl-303", Family: 6, Sentence: "AT+CMGL answers +CMS ERROR: 303"},
 	{Name: "read.cmgl-hang", Family: 6, Sentence: "AT+CMGL is not answered and the modem does nothing else for 5 min (delay)", times: 1},
 	{Name: "read.ff-padding", Family: 6, Sentence: "Listed PDUs are filled with FF to 300 characters"},
-	{Name: "read.truncated", Family: 6, Sentence: "Listed PDUs end in the middle"},
+	{Name: "read.truncated", Family: 6, Sentence: "Listed and read PDUs end in the middle"},
 	{Name: "read.wrong-stat", Family: 6, Sentence: "Listed messages have the wrong status"},
 	{Name: "read.no-pdu", Family: 6, Sentence: "Listed messages are headers without PDU"},
 	{Name: "read.cmgr-empty-ok", Family: 6, Sentence: "AT+CMGR answers OK without the message"},

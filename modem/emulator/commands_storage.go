@@ -221,7 +221,11 @@ func (m *Modem) showListed(x *exec, index int, s *slot) {
 
 // pduLines are the header and the PDU of a message; length leaves the service centre out (TS 27.005 4.1).
 func (m *Modem) pduLines(head string, stat int, s *slot) []string {
-	return []string{fmt.Sprintf("%s%d,%s,%d", head, stat, m.prof.Alpha, len(s.tpdu)), fmt.Sprintf("%X%X", s.sc, s.tpdu)}
+	pdu := fmt.Sprintf("%X%X", s.sc, s.tpdu)
+	if m.hit("read.truncated") != nil {
+		pdu = pdu[:len(pdu)/2]
+	}
+	return []string{fmt.Sprintf("%s%d,%s,%d", head, stat, m.prof.Alpha, len(s.tpdu)), pdu}
 }
 
 func readMessage(x *exec) final {

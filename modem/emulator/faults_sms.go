@@ -107,9 +107,6 @@ func (m *Modem) bendListed(x *exec, index, stat int, s *slot) {
 	if m.hit("read.ff-padding") != nil {
 		lines[1] += strings.Repeat("F", max(0, paddedLine-len(lines[1])))
 	}
-	if m.hit("read.truncated") != nil {
-		lines[1] = lines[1][:len(lines[1])/2]
-	}
 	if m.hit("read.no-pdu") != nil {
 		lines = lines[:1]
 	}
