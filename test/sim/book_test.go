@@ -24,6 +24,14 @@ type book struct {
 	// texts, and frail those of them of which a half has come.
 	maiming       bool
 	maimed, frail map[string]bool
+	noisy         bool // a line has lost a byte, which may be one of a reference
+}
+
+// under notes what a fault of the catalogue, "" for none, does to what is written in
+// the book.
+func (b *book) under(fault string) {
+	b.maiming = fault == "incoming.part-missing"
+	b.noisy = b.noisy || fault == "bytes.lost"
 }
 
 // keyTries bounds how often a client asks again under the same key.
@@ -218,7 +226,7 @@ func (w *world) verdict(limit time.Duration, change func(*account)) {
 // judge asks the judge now.
 func (w *world) judge(change func(*account)) {
 	w.t.Helper()
-	a := account{record: w.net.Record(), told: w.book.told}
+	a := account{record: w.net.Record(), told: w.book.told, noisy: w.book.noisy}
 	var err error
 	if a.in, err = w.inbox(); err != nil {
 		w.fatalf("%v", err)

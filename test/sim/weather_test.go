@@ -58,7 +58,7 @@ func (w *world) stormRound(phones []*emulator.Phone, name, f string) {
 	if err := w.modems[name].Fault(f, c); err != nil {
 		w.fatalf("%v", err)
 	}
-	w.book.maiming = f == "incoming.part-missing"
+	w.book.under(f)
 	if w.rng.IntN(2) == 0 {
 		left := 1 + w.rng.IntN(300)
 		w.crashAt(func(moment) bool { left--; return left < 0 })
@@ -71,7 +71,7 @@ func (w *world) stormRound(phones []*emulator.Phone, name, f string) {
 		w.within(12*time.Hour, "what people wrote has come", w.arrived)
 	}
 	w.modems[name].ClearFaults()
-	w.book.maiming = false
+	w.book.under("")
 }
 
 // calm is left out of storms: until a person puts the first card back, what is bound
@@ -126,9 +126,8 @@ func noise(t *testing.T, found *tally, seed uint64, _ string) {
 		}
 		w.lines["a"].noisy(0, 0)
 		w.found.recovered = append(w.found.recovered, w.within(time.Hour, "it works again", func() bool { return w.ready("a") }))
-		w.verdict(24*time.Hour, func(a *account) {
-			a.noisy, a.excuse = true, damaged
-		})
+		w.book.under("bytes.lost")
+		w.verdict(24*time.Hour, func(a *account) { a.excuse = damaged })
 	})
 }
 
@@ -206,11 +205,11 @@ func month(t *testing.T, found *tally, seed uint64, _ string) {
 			if err := w.modems["a"].Fault(f, c); err != nil {
 				w.fatalf("%v", err)
 			}
-			w.book.maiming = f == "incoming.part-missing"
+			w.book.under(f)
 			w.work(phones)
 			time.Sleep(2 * time.Hour)
 			w.modems["a"].ClearFaults()
-			w.book.maiming = false
+			w.book.under("")
 			time.Sleep(22 * time.Hour)
 		}
 		day()
