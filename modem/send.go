@@ -38,8 +38,12 @@ func (m *Modem) SendHex(ctx context.Context, payload string, n int, ready func()
 		return m.sendStored(ctx, payload, n, ready)
 	}
 	ready = sync.OnceValue(ready) // a refusal may come before its end, or before it was called
-	r, err := m.prompt(ctx, fmt.Sprintf("+CMGS=%d", n), atcmd.Prompt{Payload: payload, Ready: ready, Answer: m.cfg.Limits.Answer})
-	if m.viaStore = refusesCMGS(err); m.viaStore {
+	cmd, p := fmt.Sprintf("+CMGS=%d", n), atcmd.Prompt{Payload: payload, Ready: ready, Answer: m.cfg.Limits.Answer}
+	r, err := m.prompt(ctx, cmd, p)
+	if refusesUnseen(err) && isCMS(err, 304) { // the line may have spoilt the length
+		r, err = m.prompt(ctx, cmd, p)
+	}
+	if m.viaStore = refusesUnseen(err) && (isCMS(err, 302, 303) || isCME(err, 3, 4)); m.viaStore { // it sends what is stored
 		return m.sendStored(ctx, payload, n, ready)
 	}
 	return sent(r, err)
@@ -85,11 +89,10 @@ func asExec(err error) *atcmd.ExecError {
 	return failed
 }
 
-// refusesCMGS says that the modem does not send what is not stored: "operation not allowed" or "not supported", before
-// the prompt.
-func refusesCMGS(err error) bool {
+// refusesUnseen says that the modem refused the command before it was given the payload.
+func refusesUnseen(err error) bool {
 	failed, ok := errors.AsType[*atcmd.ExecError](err)
-	return ok && !failed.Submitted && (isCMS(err, 302, 303) || isCME(err, 3, 4))
+	return ok && !failed.Submitted
 }
 
 // sendStored writes the message into the modem's memory (AT+CMGW), sends it from there (AT+CMSS), and takes it out again.

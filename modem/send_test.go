@@ -292,3 +292,28 @@ func TestRestartEndsASend(t *testing.T) {
 		})
 	}
 }
+
+// A length that the line spoilt is said once more: nothing was sent, and nothing is wrong with the message.
+func TestLengthThatTheLineSpoilt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		m := s.mustOpen(Config{})
+		asked, ready := 0, 0
+		s.on = func(cmd string) (string, bool) {
+			switch {
+			case strings.HasPrefix(cmd, "+CMGS="):
+				if asked++; asked == 1 {
+					return "+CMS ERROR: 304", true
+				}
+				return "> ", true
+			case strings.HasSuffix(cmd, "^Z"):
+				return "+CMGS: 7|OK", true
+			}
+			return "", false
+		}
+		mr, err := m.Send(t.Context(), frame(t), func() error { ready++; return nil })
+		if err != nil || mr != 7 || asked != 2 || ready != 1 {
+			t.Errorf("reference %d, %v, asked %d times, ready %d times", mr, err, asked, ready)
+		}
+	})
+}

@@ -37,6 +37,8 @@ var campaigns = []campaign{
 	{name: "late", fault: "answers late by 30, 60, 119, 300 s, six in a row", quick: 1, ci: 15, full: 200,
 		worlds: []string{"late-30s", "late-60s", "late-119s", "late-300s"}, trial: late},
 	{name: "noise", fault: "a line that loses or doubles one byte in a thousand", quick: 1, ci: 10, full: 1600, trial: noise},
+	{name: "glitch", fault: "one byte of all that is said is lost, doubled or another one", quick: 1, ci: 20, full: glitchSpan,
+		worlds: []string{"lost", "doubled", "changed"}, trial: glitch},
 	{name: "ports", fault: "ports vanish and return; two modems swapped", quick: 2, ci: 20, full: 100, trial: ports},
 	{name: "sim-full", fault: "a card with 10 places, 300 messages", quick: 1, ci: 4, full: 20, trial: small},
 	{name: "flood", fault: "10,000 parts of interleaved sets, repeats, missing parts", quick: 1, ci: 1, full: 20, trial: flood},

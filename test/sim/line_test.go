@@ -22,18 +22,17 @@ type line struct {
 	step     step
 	way      way
 	armed    bool
-	done     chan struct{} // closed when the death has been died
-	mended   chan struct{} // closed when the modem is as before
-	deaf     bool          // what is written is lost
-	mute     bool          // what the modem says is lost
-	babble   bool          // it says garbage instead
-	lateTill time.Time     // what it says is heard no sooner
-	heard    []byte        // since the last write
-	pins     []string      // PINs and PUKs that reached the modem
-	filled   bool          // the last write was a PDU
-	stray    int           // ^Z without a PDU before it
-	lose     float64
-	double   float64
+	done     chan struct{}     // closed when the death has been died
+	mended   chan struct{}     // closed when the modem is as before
+	deaf     bool              // what is written is lost
+	mute     bool              // what the modem says is lost
+	babble   bool              // it says garbage instead
+	lateTill time.Time         // what it says is heard no sooner
+	heard    []byte            // since the last write
+	pins     []string          // PINs and PUKs that reached the modem
+	filled   bool              // the last write was a PDU
+	stray    int               // ^Z without a PDU before it
+	spoilt   func(byte) []byte // what is heard for each byte; nil: all is heard as it was said
 }
 
 func newLine(seed uint64, m *emulator.Modem) *line {
@@ -42,25 +41,32 @@ func newLine(seed uint64, m *emulator.Modem) *line {
 
 // noisy makes the line lose and double bytes with these probabilities.
 func (l *line) noisy(lose, double float64) {
+	l.spoil(func(c byte) []byte {
+		switch {
+		case l.rng.Float64() < lose:
+			return nil
+		case l.rng.Float64() < double:
+			return []byte{c, c}
+		}
+		return []byte{c}
+	})
+}
+
+// spoil makes something else of each byte, in both directions; nil: a good line.
+func (l *line) spoil(what func(byte) []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lose, l.double = lose, double
+	l.spoilt = what
 }
 
 // noise is what a bad line makes of b. l.mu is held.
 func (l *line) noise(b []byte) []byte {
-	if l.lose == 0 && l.double == 0 {
+	if l.spoilt == nil {
 		return b
 	}
 	out := make([]byte, 0, len(b)+1)
 	for _, c := range b {
-		switch {
-		case l.rng.Float64() < l.lose:
-		case l.rng.Float64() < l.double:
-			out = append(out, c, c)
-		default:
-			out = append(out, c)
-		}
+		out = append(out, l.spoilt(c)...)
 	}
 	return out
 }

@@ -124,7 +124,7 @@ func noise(t *testing.T, found *tally, seed uint64, _ string) {
 			w.work(phones)
 			time.Sleep(2 * time.Minute)
 		}
-		w.lines["a"].noisy(0, 0)
+		w.lines["a"].spoil(nil)
 		w.found.recovered = append(w.found.recovered, w.within(time.Hour, "it works again", func() bool { return w.ready("a") }))
 		w.book.under("bytes.lost")
 		w.verdict(24*time.Hour, func(a *account) { a.excuse = damaged })
