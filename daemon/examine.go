@@ -176,17 +176,17 @@ func (e *Examiner) examine(ctx context.Context, b *board, mc configs.Modem) (api
 		}
 	}
 	b.fills(mc.Name, nearly)
-	return seenCondition(st, m.Settings().SMSC, counts), nil
+	return seenCondition(st, m.Settings().NoSMSC(), counts), nil
 }
 
 // seenCondition is what a first look says: the session has its own reasons besides.
-func seenCondition(st modem.Status, smsc string, counts []modem.MemoryCount) api.ConditionCode {
+func seenCondition(st modem.Status, noSMSC bool, counts []modem.MemoryCount) api.ConditionCode {
 	for _, c := range counts {
 		if c.Total > 0 && c.Used >= c.Total {
 			return api.CondMemoryFull
 		}
 	}
-	if st.CanSend && smsc == "" {
+	if st.CanSend && noSMSC {
 		return api.CondNoSMSC
 	}
 	return registrationCondition(st)

@@ -249,6 +249,9 @@ func (s *session) poll(ctx context.Context) error {
 	s.d.board.answered(s.cfg.Name, s.d.now(), counts)
 	s.watchRoom(counts)
 	s.sweep(s.arrived(counts)...)
+	if counts == nil && s.m.Settings().CNMI == "poll" { // nothing says whether something has come
+		s.sweepAll()
+	}
 	if s.unreadable && s.asksAgain() { // an empty memory is news to nobody
 		s.sweepAll()
 	}
@@ -350,10 +353,10 @@ func (s *session) stranded() bool {
 // hasSMSC says whether there is a service centre to send to; one that was missing
 // is asked for again.
 func (s *session) hasSMSC(ctx context.Context) bool {
-	if s.m.Settings().SMSC != "" {
+	if !s.m.Settings().NoSMSC() {
 		return true
 	}
-	if s.m.ServiceCentre(ctx) == "" {
+	if s.m.ServiceCentre(ctx); s.m.Settings().NoSMSC() {
 		return false
 	}
 	s.d.board.identify(s.cfg.Name, s.m.Identity(), s.m.Settings())
@@ -375,7 +378,7 @@ func (s *session) show() {
 		code = api.CondDiskFull
 	case s.stranded():
 		code = api.CondHomeOnly
-	case s.status.CanSend && s.m.Settings().SMSC == "":
+	case s.status.CanSend && s.m.Settings().NoSMSC():
 		code = api.CondNoSMSC
 	case s.full:
 		code = api.CondMemoryFull

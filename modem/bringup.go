@@ -90,7 +90,7 @@ func (m *Modem) steps(ctx context.Context) error {
 func (m *Modem) kept(ctx context.Context) error {
 	echoes := m.conn.Echoes()
 	defer func() { m.quiet = m.conn.Echoes() == echoes }()
-	if err := m.inForce(ctx, "+CMGF", "0"); err != nil {
+	if err := m.inPDUMode(ctx); err != nil {
 		return err
 	}
 	if m.cmee != "" {
@@ -309,17 +309,20 @@ func (m *Modem) awaitStore(ctx context.Context) error {
 	return nil
 }
 
-// pduMode sets CMGF=0 and reads it back: it is the one thing without which there is no SMS here.
+// pduMode sets CMGF=0 and reads it back: it is the one thing without which there is no SMS here. A modem that is in that
+// mode needs no command for it, and one that took the command need not tell.
 func (m *Modem) pduMode(ctx context.Context) error {
 	tries := 0
 	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
-		_, err := m.ask(ctx, "+CMGF=0")
-		if err == nil {
-			err = m.inForce(ctx, "+CMGF", "0")
-		}
+		_, set := m.ask(ctx, "+CMGF=0")
+		err := m.inPDUMode(ctx)
 		tries++
+		m.hidesPDU = tries >= pduTries && set == nil && untold(err)
 		return err == nil || !starting(err) && tries >= pduTries || m.conn.Err() != nil, err
 	})
+	if m.hidesPDU {
+		err = nil
+	}
 	if err != nil {
 		return m.startError("no-sms", fmt.Errorf("PDU mode is not taken: %w", err))
 	}
@@ -331,7 +334,7 @@ func (m *Modem) pduMode(ctx context.Context) error {
 
 // serviceCentre reads the SMSC, and sets the configured one where another or none is there.
 func (m *Modem) serviceCentre(ctx context.Context) error {
-	m.set.SMSC = m.readSMSC(ctx)
+	m.readSMSC(ctx)
 	if want := m.cfg.SMSC; want != "" && want != m.set.SMSC {
 		m.writeSMSC(ctx, want)
 	}
@@ -340,16 +343,13 @@ func (m *Modem) serviceCentre(ctx context.Context) error {
 
 // ServiceCentre asks again for the SMSC that was missing at the start: the SIM may have told it too late.
 func (m *Modem) ServiceCentre(ctx context.Context) string {
-	m.set.SMSC = m.readSMSC(ctx)
+	m.readSMSC(ctx)
 	return m.set.SMSC
 }
 
-func (m *Modem) readSMSC(ctx context.Context) string {
+func (m *Modem) readSMSC(ctx context.Context) {
 	v, err := m.query(ctx, "+CSCA?", "+CSCA")
-	if err != nil {
-		return ""
-	}
-	return parseSMSC(v)
+	m.set.SMSC, m.set.hushed = parseSMSC(v), refused(err) && !starting(err) && !isCMS(err, 330)
 }
 
 // extras are told where the modem tells them.

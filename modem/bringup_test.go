@@ -188,7 +188,7 @@ func TestConditions(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		"no PDU mode":             {map[string]string{"+CMGF=0": "ERROR"}, Config{}, "no-sms"},
+		"no PDU mode":             {map[string]string{"+CMGF=0": "ERROR", "+CMGF?": "ERROR"}, Config{}, "no-sms"},
 		"text mode stays":         {map[string]string{"+CMGF?": "+CMGF: 1|OK"}, Config{}, "no-sms"},
 		"not a modem":             {map[string]string{"+CGMI": "ERROR", "+CGMM": "ERROR", "+CGMR": "ERROR", "+CGSN": "ERROR"}, Config{}, "not-a-modem"},
 		"no SIM":                  {map[string]string{"+CPIN?": "+CME ERROR: 10"}, Config{}, "sim-absent"},

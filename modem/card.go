@@ -29,7 +29,7 @@ func (m *Modem) Card(ctx context.Context) (Card, error) {
 	c.Tries = m.tries(ctx)
 	lines, _ := m.ask(ctx, "+CNUM")
 	m.id.Number = parseOwnNumber(lines)
-	m.set.SMSC = m.readSMSC(ctx)
+	m.readSMSC(ctx)
 	c.Number, c.SMSC = m.id.Number, m.set.SMSC
 	c.Memories = m.allCounts(ctx)
 	for _, book := range books {
@@ -83,7 +83,7 @@ func (m *Modem) writeSMSC(ctx context.Context, number string) {
 		ton = 145
 	}
 	m.ask(ctx, fmt.Sprintf(`+CSCA="%s",%d`, number, ton))
-	m.set.SMSC = m.readSMSC(ctx)
+	m.readSMSC(ctx)
 }
 
 // Contact is one entry of a phonebook.

@@ -137,6 +137,9 @@ func misheard(err error) bool {
 	return errors.Is(err, errNoLine) || errors.As(err, &final)
 }
 
+// untold says that the modem answered, and not what was asked.
+func untold(err error) bool { return refused(err) || errors.Is(err, errNoLine) }
+
 // ignoreRefused passes on only what is not the modem's own no.
 func ignoreRefused(err error) error {
 	if refused(err) {

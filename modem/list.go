@@ -21,15 +21,15 @@ var ErrEmpty = errors.New("slot is empty")
 
 // Counts is the cheap poll: one AT+CPMS?. It tells of the memories in force, which are all where the modem lets mem2
 // differ; the others are seen by List. Memories that changed by themselves are a silent reboot: Taken.Rebooted. A modem
-// without memories counts none.
+// that never told them counts none.
 func (m *Modem) Counts(ctx context.Context) ([]MemoryCount, error) {
 	v, err := m.query(ctx, "+CPMS?", "+CPMS")
 	if misheard(err) {
 		v, err = m.query(ctx, "+CPMS?", "+CPMS")
 	}
 	switch {
-	case refused(err) && len(m.set.Memories) == 0:
-		return nil, nil
+	case !m.counting && untold(err):
+		return nil, nil // it never does
 	case err != nil:
 		return nil, fmt.Errorf("count messages: %w", err)
 	}
@@ -37,7 +37,7 @@ func (m *Modem) Counts(ctx context.Context) ([]MemoryCount, error) {
 	if m.told && mems != m.mems {
 		m.news.rebooted()
 	}
-	m.mems, m.told = mems, true
+	m.mems, m.told, m.counting = mems, true, true
 	return counts, nil
 }
 

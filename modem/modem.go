@@ -53,7 +53,8 @@ type Identity struct {
 // Settings is what the bring-up reached.
 type Settings struct {
 	Profile  string   // name of the dialect in use
-	SMSC     string   // service centre on the SIM, "" if none: such a SIM can't send (CMS 330)
+	SMSC     string   // service centre on the SIM, "" if none or not told
+	hushed   bool     // it refuses to tell the service centre: there may be one
 	CNMI     string   // indication mode in force, "poll" where every rung was refused
 	CSMS     int      // 1: every direct PDU waits for Ack
 	Memories []string // physical memories that List sweeps; empty: stored messages can't be read
@@ -61,6 +62,9 @@ type Settings struct {
 	SMSS     string   // what EF_SMSS tells after a crash: "none", "before-radio" (HOUSE 8)
 	KeepsMR  bool     // the modem sends the host's TP-MR and not its own
 }
+
+// NoSMSC says that the SIM has no service centre: it can't send (CMS 330).
+func (s Settings) NoSMSC() bool { return s.SMSC == "" && !s.hushed }
 
 // Modem is a modem that is ready to send. One goroutine uses it at a time; Wake and Done may be waited on elsewhere.
 type Modem struct {
@@ -76,9 +80,11 @@ type Modem struct {
 
 	mems     [3]string       // CPMS in force, "" where not known
 	told     bool            // mems are CPMS?'s own words, and nothing was set since
+	counting bool            // CPMS? was answered once
 	arity    int             // how many memories AT+CPMS= takes on this modem
 	asksCNMI bool            // CNMI? reads back what CNMI= set
 	cmee     string          // what CMEE? said at the start
+	hidesPDU bool            // it took CMGF=0, and CMGF? does not say so
 	scan     map[string]bool // memories whose CMGL is not to be trusted
 	swept    map[string]bool // memories that could be selected once
 	phantom  map[string]int  // messages CPMS counts and nobody can read
@@ -212,7 +218,8 @@ var errNoLine = errors.New("answered OK without the line that was asked for")
 var errReset = errors.New("the modem lost its settings: it was reset, open it again")
 
 // Ping is a round trip whose answer can't be taken for an older one, and shows whether the settings still are in force:
-// after a silent reboot they are not. It asks for the one that the modem tells: indications, CMEE or PDU mode.
+// after a silent reboot they are not. It asks for the one that the modem tells: indications, CMEE or PDU mode; one that
+// tells none of them has only an OK to show.
 func (m *Modem) Ping(ctx context.Context) error {
 	switch {
 	case m.asksCNMI:
@@ -223,6 +230,18 @@ func (m *Modem) Ping(ctx context.Context) error {
 		return err
 	case m.cmee != "" && m.cmee != "0":
 		return m.inForce(ctx, "+CMEE", m.cmee)
+	}
+	if m.hidesPDU {
+		_, err := m.ask(ctx, "")
+		return err
+	}
+	return m.inPDUMode(ctx)
+}
+
+// inPDUMode is inForce for CMGF=0, where the modem tells it.
+func (m *Modem) inPDUMode(ctx context.Context) error {
+	if m.hidesPDU {
+		return nil
 	}
 	return m.inForce(ctx, "+CMGF", "0")
 }

@@ -48,7 +48,8 @@ func (m *Modem) unlock(ctx context.Context) error {
 }
 
 // pinState is CPIN?'s word. READY without an OK (Wavecom) and an OK without a word count as READY, a lock told as an error
-// as told in words, and words for a SIM that is absent or not ready become the error that other modems give.
+// as told in words, and words for a SIM that is absent or not ready become the error that other modems give. Of a modem
+// without that command the IMSI tells it.
 func (m *Modem) pinState(ctx context.Context) (string, error) {
 	cmd := atcmd.Command{Line: "+CPIN?"}
 	if m.dialect.bareREADY {
@@ -76,8 +77,16 @@ func (m *Modem) pinState(ctx context.Context) (string, error) {
 		return "SIM PUK", nil
 	case isCME(err, 5) || isCMS(err, 312):
 		return "PH-SIM PIN", nil
+	case untold(err) && !starting(err) && m.tellsIMSI(ctx):
+		return "READY", nil
 	}
 	return "", err
+}
+
+// tellsIMSI says that the SIM waits for no PIN: until then the card tells no IMSI (TS 31.102 4.2.2).
+func (m *Modem) tellsIMSI(ctx context.Context) bool {
+	lines, err := m.ask(ctx, "+CIMI")
+	return err == nil && parseIMSI(lines) != ""
 }
 
 // Words beyond TS 27.007 8.3 that modems answer CPIN? with, where others answer an error.

@@ -66,7 +66,7 @@ func (m *Modem) counts(ctx context.Context) ([]MemoryCount, [3]string) {
 // remember notes what CPMS? says is in force.
 func (m *Modem) remember(v string) ([]MemoryCount, [3]string) {
 	counts, mems := parseCounts(v)
-	m.mems, m.told = mems, true
+	m.mems, m.told, m.counting = mems, true, true
 	return counts, mems
 }
 
@@ -106,7 +106,7 @@ func inFront(list []string, first string) []string {
 }
 
 // chooseReceive walks the dialect's memories and the arities of CPMS (3, 2, 1: MODEMS 1.4 step 7) until one is in force
-// on a re-read (true). Where none is, the modem's own choice stays.
+// on a re-read (true), or was taken by a modem that has none. Where none is, the modem's own choice stays.
 func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []string) bool {
 	for _, r := range m.dialect.memory {
 		if hint := offered[2]; len(hint) > 0 && !slices.Contains(hint, r) {
@@ -119,7 +119,12 @@ func (m *Modem) chooseReceive(ctx context.Context, offered [3][]string, sweep []
 			if _, err := m.ask(ctx, cpms(set)); err != nil {
 				continue
 			}
-			if _, now := m.counts(ctx); now[0] == r && (len(set) < 3 || now[2] == r) {
+			_, now := m.counts(ctx)
+			if !m.counting { // it never tells what is in force: what it took is
+				copy(now[:], set)
+				m.mems = now
+			}
+			if now[0] == r && (len(set) < 3 || now[2] == r) {
 				m.arity = len(set)
 				return true
 			}
