@@ -23,8 +23,12 @@ import (
 // What only the built program tells besides crashes: a card with a PIN, a disk that
 // fails, and how much memory a flood takes.
 
-// pinRestarts is how often the daemon is killed with one card.
-const pinRestarts = 10
+// pinRestarts is how often the daemon is killed with one card, rests when it has come
+// to rest.
+const (
+	pinRestarts = 10
+	rests       = 5 * time.Second
+)
 
 // Around the entry of a PIN the daemon dies again and again: a wrong one is entered
 // once, ever, and two tries always stay.
@@ -57,7 +61,11 @@ func (v *victim) restarts(t *testing.T, card, seed int) {
 			return lines <= 0
 		})
 		p.start()
-		<-p.dead
+		select {
+		case <-p.dead:
+		case <-time.After(rests): // its card wants another PIN: it asks again after a minute
+			p.kill()
+		}
 		if random.IntN(3) == 0 {
 			p.modem.Reboot()
 		}
