@@ -46,7 +46,7 @@ func TestKilledAtEveryCommit(t *testing.T) {
 	t.Parallel()
 	lib := faultLibrary(t)
 	kinds := len(moods)
-	sideBySide(t, "kill-commit", "kill -9 at both sides of every commit of every change of state", counts(t, 16, 60, 2*commitSpan*kinds), func(v *victim, rounds, i int) {
+	sideBySide(t, "kill-commit", "kill -9 at both sides of every commit of every change of state", counts(t, 16, 40, 2*commitSpan*kinds), func(v *victim, rounds, i int) {
 		v.phones = append(v.phones, v.net.NewPhone(emulator.PhoneConfig{Number: "+4791000009", Behaviour: emulator.Reject}))
 		for round := range rounds {
 			n := round*atOnce + i
