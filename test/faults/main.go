@@ -68,8 +68,9 @@ type row struct {
 	Wall                              float64 `json:"wall_s"`
 }
 
-// do runs what is wanted: what waits beside what counts, and the fuzzers, which may
-// be slow, beside all of it.
+// do runs what is wanted: what waits beside what counts, the mutants when what waits
+// is over, for its limits are those of a machine that is not overloaded, and the
+// fuzzers, which may be slow, beside all of it.
 func (o options) do(ctx context.Context, w io.Writer) error {
 	dir, err := os.MkdirTemp("", "simpost-faults")
 	if err != nil {
@@ -83,14 +84,14 @@ func (o options) do(ctx context.Context, w io.Writer) error {
 	}
 	env := append(os.Environ(), "SIMPOST_FAULTS="+counts, "SIMPOST_FAULTS_OUT="+out, "SIMPOST_SHARD="+o.shard)
 	var fuzzed, hunted strings.Builder
-	fuzzing, waiting := make(chan error, 1), make(chan error, 1)
+	fuzzing, counting := make(chan error, 1), make(chan error, 1)
 	go func() { fuzzing <- o.fuzz(ctx, &fuzzed) }()
-	go func() { waiting <- o.tests(ctx, env, "kill") }()
-	errs := []error{o.tests(ctx, env, "sim")}
+	go func() { counting <- o.tests(ctx, env, "sim") }()
+	errs := []error{o.tests(ctx, env, "kill")}
 	if o.wants("mutants") && (o.shard == "" || strings.HasPrefix(o.shard, "1/")) {
 		errs = append(errs, hunt(ctx, &hunted, dir))
 	}
-	errs = append(errs, <-waiting, table(w, out), <-fuzzing)
+	errs = append(errs, <-counting, table(w, out), <-fuzzing)
 	fmt.Fprint(w, hunted.String(), fuzzed.String())
 	return errors.Join(errs...)
 }
@@ -224,7 +225,7 @@ func (m mutant) try(ctx context.Context, dir string) (by string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("mutant %s: %w", m.name, err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout=5m", "-overlay", overlay, "-run", m.test, m.pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout=5m", "-failfast", "-vet=off", "-overlay", overlay, "-run", m.test, m.pkg)
 	cmd.Env = append(os.Environ(), "SIMPOST_FAULTS=quick")
 	said, err := cmd.CombinedOutput()
 	killers := failedTest.FindAllSubmatch(said, -1)
