@@ -186,14 +186,15 @@ func (s *session) direct(ctx context.Context, d modem.Direct) error {
 	if d.Kind == "CBM" {
 		return s.broadcast(d.PDU)
 	}
-	in, sure := incoming(d.PDU, d.Length), d.Kind != "CMT" || s.intact(d)
+	waits := s.m.Settings().CSMS == 1
+	in, sure := incoming(d.PDU, d.Length), !waits || d.Kind != "CMT" || s.intact(d)
 	if !sure {
 		in.Concat = nil // its place among other parts is for the one that comes again
 	}
 	if _, err := s.keep(in, d.Kind, -1); err != nil {
 		return s.storeResult(err)
 	}
-	if s.m.Settings().CSMS != 1 {
+	if !waits {
 		return nil
 	}
 	if err := s.m.Ack(ctx, sure); err != nil {

@@ -315,7 +315,7 @@ func (m *Modem) pduMode(ctx context.Context) error {
 	tries := 0
 	err := m.patiently(ctx, func(ctx context.Context) (bool, error) {
 		_, set := m.ask(ctx, "+CMGF=0")
-		err := m.inPDUMode(ctx)
+		err := m.inForce(ctx, "+CMGF", "0")
 		tries++
 		m.hidesPDU = tries >= pduTries && set == nil && untold(err)
 		return err == nil || !starting(err) && tries >= pduTries || m.conn.Err() != nil, err

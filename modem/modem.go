@@ -231,17 +231,14 @@ func (m *Modem) Ping(ctx context.Context) error {
 	case m.cmee != "" && m.cmee != "0":
 		return m.inForce(ctx, "+CMEE", m.cmee)
 	}
-	if m.hidesPDU {
-		_, err := m.ask(ctx, "")
-		return err
-	}
 	return m.inPDUMode(ctx)
 }
 
-// inPDUMode is inForce for CMGF=0, where the modem tells it.
+// inPDUMode is inForce for CMGF=0; of a modem that does not tell, an OK is all there is.
 func (m *Modem) inPDUMode(ctx context.Context) error {
 	if m.hidesPDU {
-		return nil
+		_, err := m.ask(ctx, "")
+		return err
 	}
 	return m.inForce(ctx, "+CMGF", "0")
 }

@@ -43,7 +43,8 @@ func (m *Modem) SendHex(ctx context.Context, payload string, n int, ready func()
 	if refusesUnseen(err) && isCMS(err, 304) { // the line may have spoilt the length
 		r, err = m.prompt(ctx, cmd, p)
 	}
-	if m.viaStore = refusesUnseen(err) && (isCMS(err, 302, 303) || isCME(err, 3, 4)); m.viaStore { // it sends what is stored
+	m.viaStore = refusesUnseen(err) && (isCMS(err, 302, 303) || isCME(err, 3, 4)) // it does not send what is not stored
+	if m.viaStore {
 		return m.sendStored(ctx, payload, n, ready)
 	}
 	return sent(r, err)
