@@ -109,7 +109,7 @@ func (v *victim) cancelScheduled() {
 }
 
 // roundLimit is when a round is over whose moment never came: what was refused waits
-// half a minute for its next try.
+// for its next try.
 const roundLimit = 3 * time.Second
 
 // dies runs the daemon, which ends itself somewhere in work, or is ended when all of

@@ -85,7 +85,7 @@ func newVictimWith(t *testing.T, modem emulator.Config, lines string) *victim {
 			t.Errorf("the pseudo-terminal: %v", err)
 		}
 	})
-	config := fmt.Sprintf("database = %q\nmark = %q\n[api]\nsocket = %q\n[send]\nquarantine = \"1s\"\n[receive]\npoll = \"1s\"\n[guard]\noff = true\n[[modem]]\nname = \"a\"\ndevice = %q\n%s",
+	config := fmt.Sprintf("database = %q\nmark = %q\n[api]\nsocket = %q\n[send]\nquarantine = \"1s\"\nretry_first = \"1s\"\nretry_longest = \"4s\"\n[receive]\npoll = \"1s\"\n[guard]\noff = true\n[[modem]]\nname = \"a\"\ndevice = %q\n%s",
 		filepath.Join(v.dir, "simpost.db"), v.markPath(), v.socket(), link, lines)
 	if err := os.Mkdir(filepath.Dir(v.markPath()), 0o700); err != nil {
 		t.Fatal(err)
