@@ -219,13 +219,16 @@ var (
 	failedTest  = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
 )
 
+// quickBuild: to build the daemon takes longer than most mutants live.
+const quickBuild = "-gcflags=simpost/daemon=-l"
+
 // try builds the mutant and runs the tests that must notice it.
 func (m mutant) try(ctx context.Context, dir string) (by string, err error) {
 	overlay, err := m.overlay(dir)
 	if err != nil {
 		return "", fmt.Errorf("mutant %s: %w", m.name, err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout=5m", "-failfast", "-vet=off", "-overlay", overlay, "-run", m.test, m.pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-timeout=5m", "-failfast", "-vet=off", quickBuild, "-overlay", overlay, "-run", m.test, m.pkg)
 	cmd.Env = append(os.Environ(), "SIMPOST_FAULTS=quick")
 	said, err := cmd.CombinedOutput()
 	killers := failedTest.FindAllSubmatch(said, -1)
