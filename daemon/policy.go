@@ -94,15 +94,15 @@ func backoff(cfg configs.Send, n int) time.Duration {
 // nobody could join any more.
 func decide(u store.UnknownPart) store.Decision {
 	switch {
-	case u.Doomed && u.OnUnknown != api.OnUnknownFail:
+	case u.OnUnknown == api.OnUnknownFail:
+		return store.Decision{State: api.Failed, Reason: api.Reason{Code: "outcome-unknown",
+			Message: "nobody can say whether it was sent, and it must not be sent twice (on_unknown = fail)"}}
+	case u.Doomed:
 		return store.Decision{State: api.Unknown, Reason: api.Reason{Code: "part-failed",
 			Message: "nobody can say whether it was sent; it is not sent again, because another part of the message failed"}}
 	case u.OnUnknown == api.OnUnknownHold:
 		return store.Decision{State: api.Held, Reason: api.Reason{Code: "outcome-unknown",
 			Message: "nobody can say whether it was sent: a person decides (on_unknown = hold)"}}
-	case u.OnUnknown == api.OnUnknownFail:
-		return store.Decision{State: api.Failed, Reason: api.Reason{Code: "outcome-unknown",
-			Message: "nobody can say whether it was sent, and it must not be sent twice (on_unknown = fail)"}}
 	case u.Unknowns > 1:
 		return store.Decision{State: api.Unknown, Reason: api.Reason{Code: "outcome-unknown",
 			Message: "nobody can say whether the second copy was sent either: it is not sent a third time"}}

@@ -92,8 +92,8 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 		if st.Status == storedUnsent || st.Status == storedSent {
 			continue // a person's own draft on the SIM
 		}
-		sure := s.whole(ctx, st)
-		if !sure && !s.full {
+		sure := s.whole(ctx, st) || s.full // there must be room again
+		if !sure {
 			s.doubt("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
 			if s.doubts < doubtTries {
 				continue
@@ -106,14 +106,14 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 			continue
 		}
 		in := incoming(st.PDU, st.Length)
-		if !sure && !s.full {
+		if !sure {
 			in.Concat = nil // its place among other parts is for what a later look finds
 		}
 		row, err := s.keep(in, st.Memory, st.Index)
 		if err := s.storeResult(err); err != nil {
 			return nil, err
 		}
-		if sure || s.full {
+		if sure {
 			rows[i] = row
 		}
 	}

@@ -356,7 +356,7 @@ func (s *session) hasSMSC(ctx context.Context) bool {
 	if !s.m.Settings().NoSMSC() {
 		return true
 	}
-	if s.m.ServiceCentre(ctx); s.m.Settings().NoSMSC() {
+	if !s.m.FindServiceCentre(ctx) {
 		return false
 	}
 	s.d.board.identify(s.cfg.Name, s.m.Identity(), s.m.Settings())

@@ -240,9 +240,8 @@ const imsiSaid = 3
 func (m *Modem) readIMSI(ctx context.Context) (string, error) {
 	said := map[string]int{}
 	for range 2*imsiSaid - 1 {
-		lines, err := m.ask(ctx, "+CIMI")
-		imsi := parseIMSI(lines)
-		if err != nil || imsi == "" {
+		imsi, err := m.askIMSI(ctx)
+		if imsi == "" {
 			return "", err
 		}
 		if said[imsi]++; said[imsi] == imsiSaid {
@@ -252,6 +251,15 @@ func (m *Modem) readIMSI(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// askIMSI asks once; "" if the card tells none.
+func (m *Modem) askIMSI(ctx context.Context) (string, error) {
+	lines, err := m.ask(ctx, "+CIMI")
+	if err != nil {
+		return "", err
+	}
+	return parseIMSI(lines), nil
+}
+
 // SameSIM asks whether the card is the one that Open found: with one command where the card tells its IMSI. A card that
 // does not answer now counts as the same. An error means that the port died or ctx ended.
 func (m *Modem) SameSIM(ctx context.Context) (bool, error) {
@@ -259,8 +267,7 @@ func (m *Modem) SameSIM(ctx context.Context) (bool, error) {
 		iccid := m.readICCID(ctx)
 		return iccid == "" || m.id.ICCID == "" || iccid == m.id.ICCID, m.gone(ctx)
 	}
-	lines, err := m.ask(ctx, "+CIMI")
-	if imsi := parseIMSI(lines); err != nil || imsi == "" || imsi == m.id.IMSI {
+	if imsi, _ := m.askIMSI(ctx); imsi == "" || imsi == m.id.IMSI {
 		return true, m.gone(ctx)
 	}
 	imsi, _ := m.readIMSI(ctx) // one that the line spoilt is not said so often
@@ -317,12 +324,11 @@ func (m *Modem) pduMode(ctx context.Context) error {
 		_, set := m.ask(ctx, "+CMGF=0")
 		err := m.inForce(ctx, "+CMGF", "0")
 		tries++
-		m.hidesPDU = tries >= pduTries && set == nil && untold(err)
+		if m.hidesPDU = tries >= pduTries && set == nil && untold(err); m.hidesPDU {
+			return true, nil
+		}
 		return err == nil || !starting(err) && tries >= pduTries || m.conn.Err() != nil, err
 	})
-	if m.hidesPDU {
-		err = nil
-	}
 	if err != nil {
 		return m.startError("no-sms", fmt.Errorf("PDU mode is not taken: %w", err))
 	}
@@ -341,10 +347,11 @@ func (m *Modem) serviceCentre(ctx context.Context) error {
 	return nil
 }
 
-// ServiceCentre asks again for the SMSC that was missing at the start: the SIM may have told it too late.
-func (m *Modem) ServiceCentre(ctx context.Context) string {
+// FindServiceCentre asks again for the SMSC that was missing at the start, for the SIM may have told it too late, and
+// says whether there may be one.
+func (m *Modem) FindServiceCentre(ctx context.Context) bool {
 	m.readSMSC(ctx)
-	return m.set.SMSC
+	return !m.set.NoSMSC()
 }
 
 func (m *Modem) readSMSC(ctx context.Context) {

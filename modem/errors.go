@@ -131,14 +131,11 @@ func refused(err error) bool {
 	return codeOf(err) >= 0 || errors.As(err, &final)
 }
 
-// misheard says that a line that loses bytes may have spoilt the question or its answer.
-func misheard(err error) bool {
-	var final atcmd.FinalError
-	return errors.Is(err, errNoLine) || errors.As(err, &final)
-}
-
 // untold says that the modem answered, and not what was asked.
 func untold(err error) bool { return refused(err) || errors.Is(err, errNoLine) }
+
+// misheard says that no reason was given for that: a line that loses bytes may have spoilt the question or its answer.
+func misheard(err error) bool { return untold(err) && codeOf(err) < 0 }
 
 // ignoreRefused passes on only what is not the modem's own no.
 func ignoreRefused(err error) error {

@@ -33,11 +33,11 @@ func (m *Modem) Counts(ctx context.Context) ([]MemoryCount, error) {
 	case err != nil:
 		return nil, fmt.Errorf("count messages: %w", err)
 	}
-	counts, mems := parseCounts(v)
-	if m.told && mems != m.mems {
+	before, told := m.mems, m.told
+	counts, mems := m.remember(v)
+	if told && mems != before {
 		m.news.rebooted()
 	}
-	m.mems, m.told, m.counting = mems, true, true
 	return counts, nil
 }
 

@@ -85,8 +85,8 @@ func (m *Modem) pinState(ctx context.Context) (string, error) {
 
 // tellsIMSI says that the SIM waits for no PIN: until then the card tells no IMSI (TS 31.102 4.2.2).
 func (m *Modem) tellsIMSI(ctx context.Context) bool {
-	lines, err := m.ask(ctx, "+CIMI")
-	return err == nil && parseIMSI(lines) != ""
+	imsi, _ := m.askIMSI(ctx)
+	return imsi != ""
 }
 
 // Words beyond TS 27.007 8.3 that modems answer CPIN? with, where others answer an error.
