@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
 	"sync"
@@ -51,11 +52,19 @@ func (o options) fuzz(ctx context.Context, w io.Writer) error {
 
 var execs = regexp.MustCompile(`execs: (\d+)`)
 
-// fuzzOne runs a target. That the time was over in the middle of an input is no
-// failure, though go test calls it one.
+// fuzzOne runs a target. It begins with the inputs of the repository, not with what
+// earlier runs have left in Go's cache: after hours of fuzzing that alone takes longer
+// than the time given. That the time was over in the middle of an input is no failure,
+// though go test calls it one.
 func fuzzOne(ctx context.Context, target, pkg string, d time.Duration) (string, error) {
+	cache, err := os.MkdirTemp("", "simpost-fuzz")
+	if err != nil {
+		return "FAILED", err
+	}
+	defer os.RemoveAll(cache)
 	cmd := exec.CommandContext(ctx, "nice", "-n", "10", "go", "test", "-run", "^$", "-fuzz", "^"+target+"$", "-fuzztime", d.String(),
-		"-fuzzminimizetime", "10x", "-parallel", "1", pkg)
+		"-fuzzminimizetime", "10x", "-parallel", "1", pkg, "-args", "-test.fuzzcachedir="+cache)
+	cmd.Env = append(os.Environ(), inMemory()...)
 	said, err := cmd.CombinedOutput()
 	if err != nil && ctx.Err() == nil && bytes.Contains(said, []byte("context deadline exceeded")) && !bytes.Contains(said, []byte("Failing input")) {
 		err = nil
