@@ -23,7 +23,7 @@ import (
 const (
 	clockSlack = 2 * time.Second     // less than this is no jump
 	stampAge   = 30 * time.Minute    // a message this young says that our time is right, to within as much
-	longAway   = 30 * 24 * time.Hour // a system clock this far from the record wants a witness
+	longAway   = 30 * 24 * time.Hour // a clock this far from the record wants a witness, a network's too
 )
 
 // clockFloor is before this program was written: a clock before it is wrong.
@@ -36,15 +36,20 @@ type clock struct {
 	kept   func() bool      // the machine has a battery clock
 
 	mu      sync.Mutex
-	record  time.Time // the last time on record when we started
-	base    time.Time // our time at anchor
-	anchor  time.Time // with a monotonic reading
-	witness bool      // somebody who knows has confirmed it
-	stepped time.Duration
+	record  time.Time     // the last time on record when we started
+	base    time.Time     // our time at anchor
+	anchor  time.Time     // with a monotonic reading
+	witness bool          // somebody who knows has confirmed it
+	sure    bool          // and not only the machine's own battery
+	stepped skew          // since step was last called
+	set     chan struct{} // has something when stepped has
+
+	heard   time.Time // what a network said that was too far off to be believed at once,
+	heardAt time.Time // and when
 }
 
 func newClock(wall func() time.Time, synced, kept func() bool) *clock {
-	c := &clock{wall: wall, synced: synced, kept: kept, anchor: time.Now()}
+	c := &clock{wall: wall, synced: synced, kept: kept, anchor: time.Now(), set: make(chan struct{}, 1)}
 	c.base = wall()
 	return c
 }
@@ -59,7 +64,10 @@ func (c *clock) start(last time.Time) {
 	c.anchor, c.base, c.record = time.Now(), c.wall(), last
 	switch {
 	case c.synced():
-		c.witness = true
+		c.witness, c.sure = true, true
+		if d := c.base.Sub(last); d < -clockSlack { // what is planned on record is planned by a wrong clock
+			c.note(d)
+		}
 	case c.base.Before(last):
 		c.base = last
 	case c.kept() && c.base.After(clockFloor) && (last.IsZero() || c.base.Sub(last) < longAway):
@@ -74,11 +82,29 @@ func (c *clock) now() time.Time {
 	ours := c.base.Add(time.Since(c.anchor))
 	theirs := c.wall()
 	if d := theirs.Sub(ours); (d > clockSlack || d < -clockSlack) && theirs.After(clockFloor) && c.synced() {
-		c.base, c.anchor, c.witness = theirs, time.Now(), true
-		c.stepped += d
+		c.setTo(theirs, d)
+		c.witness, c.sure = true, true
 		return theirs
 	}
 	return ours
+}
+
+// setTo makes theirs our time, d from what it was. c.mu is held.
+func (c *clock) setTo(theirs time.Time, d time.Duration) {
+	c.base, c.anchor = theirs, time.Now()
+	c.note(d)
+}
+
+// note has the housekeeper see to a step. c.mu is held.
+func (c *clock) note(d time.Duration) {
+	c.stepped.planned += d
+	if d < 0 || !c.sure { // else the machine slept: what was written before it was written then
+		c.stepped.written += d
+	}
+	select {
+	case c.set <- struct{}{}:
+	default:
+	}
 }
 
 // atLeast takes a network's time stamp as a witness: it is not later than now. It
@@ -92,42 +118,64 @@ func (c *clock) atLeast(stamp time.Time) {
 		return
 	}
 	ours := c.base.Add(time.Since(c.anchor))
-	if stamp.After(ours) {
-		c.stepped += stamp.Sub(ours)
-		c.base, c.anchor, ours = stamp, time.Now(), stamp
+	if d := stamp.Sub(ours); d > 0 {
+		if d > longAway && !c.saidTwice(stamp) {
+			return
+		}
+		c.setTo(stamp, d)
+		ours = stamp
 	}
 	c.witness = ours.Sub(stamp) < stampAge
+	c.sure = c.witness
 }
 
 // told takes what a network says that the time is, which is now and not some time
-// ago. Nobody signs it: it may not take us back behind what is on record, and a
-// clock that is trusted does not listen.
+// ago. Nobody signs it: to take us back behind what is on record it must be said
+// twice, and a clock that is trusted does not listen.
 func (c *clock) told(theirs time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.witness || theirs.Before(clockFloor) || theirs.Before(c.record) {
+	if c.witness || theirs.Before(clockFloor) {
 		return
 	}
 	ours := c.base.Add(time.Since(c.anchor))
-	if d := theirs.Sub(ours); d > clockSlack || d < -clockSlack {
-		c.stepped += d
-		c.base, c.anchor = theirs, time.Now()
+	d := theirs.Sub(ours)
+	if (d > longAway || theirs.Before(c.record)) && !c.saidTwice(theirs) {
+		return
 	}
-	c.witness = true
+	if d > clockSlack || d < -clockSlack {
+		c.setTo(theirs, d)
+	}
+	c.witness, c.sure = true, true
 }
 
-// step is our time, and by how much it was set since this was last asked for:
-// both of one moment, so that the time is never that of before the step.
-func (c *clock) step() (time.Time, time.Duration) {
+// saidTwice says whether the last such time that a network said agrees with t. One
+// digit that the line has spoilt is another year, and all that waits would expire.
+// c.mu is held.
+func (c *clock) saidTwice(t time.Time) bool {
+	before := c.heard.Add(time.Since(c.heardAt))
+	agree := !c.heard.IsZero() && t.Sub(before).Abs() <= longAway
+	c.heard, c.heardAt = t, time.Now()
+	return agree
+}
+
+// skew is by how much a clock was wrong: by it was planned what is to happen, and
+// written what has happened.
+type skew struct{ planned, written time.Duration }
+
+// step is our time, by how much it was set since this was last asked for, and whether
+// it may let something expire: all of one moment, so that the time is never that of
+// before the step.
+func (c *clock) step() (now time.Time, by skew, trusted bool) {
 	c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	by := c.stepped
-	c.stepped = 0
-	return c.base.Add(time.Since(c.anchor)), by
+	by, c.stepped = c.stepped, skew{}
+	return c.base.Add(time.Since(c.anchor)), by, c.witness
 }
 
-// trusted says whether our time may let something expire.
+// trusted says whether our time may let something expire. Ask before now, for the clock
+// may be set in between.
 func (c *clock) trusted() bool {
 	c.now()
 	c.mu.Lock()

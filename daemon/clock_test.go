@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,8 +41,8 @@ func TestClock(t *testing.T) {
 		near(true0, false)
 		c.step()
 		c.atLeast(true0.Add(time.Hour)) // a message from the network
-		if now, by := c.step(); !now.Equal(true0.Add(time.Hour)) || by != time.Hour {
-			t.Errorf("it was set by %v to %v; want an hour", by, now)
+		if now, by, trusted := c.step(); !now.Equal(true0.Add(time.Hour)) || by != (skew{time.Hour, time.Hour}) || !trusted {
+			t.Errorf("it was set by %v to %v, trusted %v; want an hour, and trusted", by, now, trusted)
 		}
 		near(true0.Add(time.Hour), true)
 		c.atLeast(true0.Add(48 * time.Hour)) // is listened to once
@@ -53,6 +54,151 @@ func TestClock(t *testing.T) {
 		k.by.Store(int64(-tenYears)) // set by hand
 		time.Sleep(time.Minute)
 		near(true0.Add(time.Minute), true)
+	})
+}
+
+// What a network says that is far off is believed when it has been said twice: one
+// digit that the line spoils is another year.
+func TestFarTimeIsSaidTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(26 * 365 * 24 * time.Hour)
+		start := func(record time.Time) *clock {
+			k := &skewed{}
+			c := newClock(k.wall, k.synced.Load, func() bool { return false })
+			k.by.Store(int64(-tenYears)) // nobody has set it
+			c.start(record)
+			return c
+		}
+		for name, say := range map[string]func(*clock, time.Time){"told": (*clock).told, "stamp": (*clock).atLeast} {
+			now := time.Now()
+			c := start(now)
+			say(c, now.Add(tenYears))
+			if c.trusted() || c.now().After(now.Add(time.Minute)) {
+				t.Errorf("%s: one word was enough for ten years: %v", name, c.now())
+			}
+			say(c, now.Add(time.Minute))
+			if d := c.now().Sub(now); !c.trusted() || d != time.Minute {
+				t.Errorf("%s: the right time is not believed: %v off", name, d)
+			}
+			c = start(now)
+			say(c, now.Add(tenYears))
+			time.Sleep(time.Minute)
+			say(c, now.Add(tenYears+time.Minute))
+			if d := c.now().Sub(now); !c.trusted() || d != tenYears+time.Minute {
+				t.Errorf("%s: what is said twice is not believed: %v", name, d)
+			}
+		}
+		now := time.Now()
+		c := start(now.Add(tenYears)) // the record was written by a clock that was ahead
+		c.told(now)
+		if c.trusted() {
+			t.Error("one word took it back behind the record")
+		}
+		c.told(now)
+		if d := c.now().Sub(now); !c.trusted() || d != 0 {
+			t.Errorf("the network's time is not taken, %v off", d)
+		}
+	})
+}
+
+// A machine that slept wakes up behind: what was written before keeps its time, and
+// what is planned is not due all at once.
+func TestClockAfterSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(26 * 365 * 24 * time.Hour)
+		k := &skewed{}
+		k.synced.Store(true)
+		c := newClock(k.wall, k.synced.Load, func() bool { return true })
+		c.start(time.Time{})
+		k.by.Store(int64(8 * time.Hour))
+		if _, by, _ := c.step(); by != (skew{planned: 8 * time.Hour}) {
+			t.Errorf("it was set by %v, want what is planned by 8 h and nothing that is written", by)
+		}
+		k.by.Store(0)
+		if _, by, _ := c.step(); by != (skew{-8 * time.Hour, -8 * time.Hour}) {
+			t.Errorf("it was set back by %v, want 8 h for both", by)
+		}
+	})
+}
+
+// A clock that was ahead and is put right, also while the daemon is down, leaves nobody
+// waiting: neither a repeat, nor a message just accepted, nor the end of a quarantine.
+func TestClockPutBack(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"2 h": 2 * time.Hour, "20 h": 20 * time.Hour, "10 years": tenYears} {
+		for _, restart := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: ", while it is down"}[restart], func(t *testing.T) {
+				inWorld(t, emulator.NetworkConfig{NoTime: true}, one(), func(w *world) {
+					k := &skewed{}
+					k.by.Store(int64(ahead))
+					w.tweak = k.use
+					w.start()
+					w.condition("a", api.CondReady)
+					tomorrow := time.Now().Add(ahead + 24*time.Hour)
+					later := text("+4791000009", "tomorrow")
+					later.NotBefore = &tomorrow
+					scheduled := w.send(later)
+					fault(w, w.modems["a"], "send.swallowed", 0)
+					unknown := w.send(text("+4791000001", "the answer is lost"))
+					w.becomes(unknown, api.Unknown, 5*time.Minute)
+					if err := w.modems["a"].Fault("send.cms-42", emulator.FaultConfig{Times: 1}); err != nil {
+						t.Fatal(err)
+					}
+					again := w.send(text("+4791000002", "refused once"))
+					w.within(time.Minute, "it is refused once", func() bool { return w.get(again).Reason != nil })
+					w.modems["a"].Unplug()
+					fresh := w.send(text("+4791000003", "just accepted"))
+					if restart {
+						w.halt()
+					}
+					k.by.Store(0)
+					k.synced.Store(true)
+					if restart {
+						w.start()
+					}
+					w.modems["a"].Plug()
+					for _, id := range []string{again, fresh, unknown} {
+						w.becomes(id, api.Delivered, 10*time.Minute)
+					}
+					if s := w.get(scheduled).State; s != api.Scheduled {
+						t.Errorf("what was to be sent in a day is %s", s)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A clock that was behind and is put right cuts no quarantine short, and forgets no
+// idempotency key.
+func TestClockPutForward(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{NoTime: true}, one(), func(w *world) {
+		k := &skewed{}
+		k.by.Store(int64(-30 * 24 * time.Hour))
+		w.tweak = k.use
+		w.start()
+		w.condition("a", api.CondReady)
+		ctx := context.Background()
+		once := text("+4791000002", "once")
+		first, _, err := w.client.Send(ctx, once, "a key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.becomes(first[0].ID, api.Delivered, 5*time.Minute)
+		fault(w, w.modems["a"], "send.swallowed", 0)
+		id := w.send(text("+4791000001", "the answer is lost"))
+		w.becomes(id, api.Unknown, 5*time.Minute)
+		began := time.Now()
+		k.by.Store(0)
+		k.synced.Store(true)
+		w.within(10*time.Minute, "it is sent again", func() bool { return len(w.get(id).Attempts) == 2 })
+		if d := time.Since(began); d < time.Minute {
+			t.Errorf("the quarantine was over after %v", d)
+		}
+		time.Sleep(3 * time.Hour)
+		second, replayed, err := w.client.Send(ctx, once, "a key")
+		if err != nil || !replayed || second[0].ID != first[0].ID {
+			t.Errorf("hours later the key is another message: %v, replayed %v, %v", second, replayed, err)
+		}
 	})
 }
 

@@ -65,7 +65,7 @@ type Daemon struct {
 	full   atomic.Bool                // the disk
 	damage atomic.Pointer[api.Reason] // a value in the database is not what was written
 	poke   chan struct{}              // wakes the housekeeper; capacity 1
-	skew   skew                       // the housekeeper's own
+	moves  moves                      // used by the housekeeper
 
 	damagedSaid told
 	rooms       rooms

@@ -16,7 +16,7 @@ const (
 	housekeepingPause = time.Second     // at most one round a second, however much happens
 	housekeepingLong  = time.Hour       // a round even if nothing is known to be due
 	diskProbe         = 5 * time.Second // how often a full disk is tried again
-	restampFrom       = 24 * time.Hour  // a clock that was wrong by more would make texts look old enough to forget
+	restampFrom       = time.Minute     // what a clock was wrong by less is left
 	untrustedPause    = time.Minute     // between rounds while the clock is not trusted
 )
 
@@ -53,6 +53,7 @@ func (d *Daemon) rest(ctx context.Context, changed <-chan struct{}) bool {
 	case <-next.C:
 	case <-changed:
 	case <-d.poke:
+	case <-d.clock.set:
 	}
 	return true
 }
@@ -61,7 +62,7 @@ func (d *Daemon) nextRound(now time.Time) time.Duration {
 	if d.full.Load() {
 		return diskProbe
 	}
-	if d.skew.rounds > 0 {
+	if d.moves.rounds > 0 {
 		return 0
 	}
 	at, ok, err := d.store.NextHousekeeping(now)
@@ -89,10 +90,10 @@ func (d *Daemon) housekeep() error {
 }
 
 func (d *Daemon) round() error {
-	now, by := d.clock.step()
-	d.skew.add(by)
-	steps := []func(time.Time) (int, error){d.decideUnknown, d.store.PartialBroadcasts, d.restamp}
-	if d.clock.trusted() {
+	now, by, trusted := d.clock.step()
+	d.moves.add(by)
+	steps := []func(time.Time) (int, error){d.restamp, d.decideUnknown, d.store.PartialBroadcasts}
+	if trusted {
 		steps = append(steps, d.store.Expire, d.store.NoReports, d.store.Incomplete, d.store.ForgetKeys, d.store.ForgetBudgets, d.store.Forget, d.store.ForgetEvents)
 	}
 	for _, step := range steps {
@@ -103,38 +104,39 @@ func (d *Daemon) round() error {
 	return nil
 }
 
-// skew is by how much the clock was wrong, and in how many rounds what was
-// recorded meanwhile is still to be given its right time: two, because what took
-// its stamp just before the clock was set may be written just after.
-type skew struct {
-	by     time.Duration
+// moves are by how much what is on record is to be moved, and in how many rounds: two,
+// because what took its stamp just before the clock was set may be written just after.
+type moves struct {
+	skew
 	rounds int
 }
 
 const restampRounds = 2
 
-func (k *skew) add(by time.Duration) {
-	if by <= restampFrom && by >= -restampFrom {
+func (m *moves) add(by skew) {
+	if by.planned.Abs() <= restampFrom {
 		return
 	}
-	if k.rounds == restampRounds { // the last one had no effect yet: the disk is full
-		by += k.by
+	if m.rounds == restampRounds { // the last one had no effect yet: the disk is full
+		by = skew{by.planned + m.planned, by.written + m.written}
 	}
-	*k = skew{by, restampRounds}
+	*m = moves{by, restampRounds}
 }
 
 func (d *Daemon) restamp(now time.Time) (int, error) {
-	if d.skew.rounds == 0 {
+	m := &d.moves
+	if m.rounds == 0 {
 		return 0, nil
 	}
-	n, err := d.store.Restamp(now, d.skew.by)
+	n, err := d.store.Restamp(now, m.planned, m.written, m.rounds < restampRounds)
 	if err != nil {
 		return 0, err
 	}
-	d.skew.rounds--
+	m.rounds--
 	if n > 0 {
-		d.log.Warn("the clock was wrong: what was recorded since the start is given its right time", "by", d.skew.by, "messages", n)
+		d.log.Warn("the clock was wrong: what was recorded by it is given its right time", "by", m.written, "messages", n)
 	}
+	d.queue.wake()
 	return n, nil
 }
 

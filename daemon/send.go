@@ -88,8 +88,9 @@ func (s *session) try(ctx context.Context, job store.Job) (accepted bool, err er
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
+		anyTime := !s.d.clock.trusted()
 		return s.d.store.Submitting(s.d.now(), store.Submit{Part: job.Part, SIM: s.sim.ID, Modem: s.cfg.Name, Ref: ref,
-			Reason: retryReason(job), AnyTime: !s.d.clock.trusted(), SMSS: s.proofs.last, MR: mark})
+			Reason: retryReason(job), AnyTime: anyTime, SMSS: s.proofs.last, MR: mark})
 	}}
 	exchange, done := sendContext(ctx, in)
 	mr, err := s.m.Send(exchange, frame, in.commit)

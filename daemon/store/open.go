@@ -40,7 +40,8 @@ type Store struct {
 	w            writer
 	mark         mark     // used by the leader of w, and before and after it
 	checkpointAt int      // frames; a test's are fewer
-	before       rows     // when it was opened
+	opened       heights  // what there was when it was opened,
+	restamped    heights  // and at the last Restamp
 	day          dayCount // the leader's
 	forgot       bool     // the write-ahead log still has what was forgotten; the leader's
 
@@ -196,8 +197,8 @@ func (s *Store) load() error {
 	if err != nil {
 		return storageError("read the last attempt", err)
 	}
-	if err := s.remember(ctx); err != nil {
-		return err
+	if err := s.conn.QueryRowContext(ctx, heightsSQL).Scan(s.opened.scanned()...); err != nil {
+		return storageError("see what there is", err)
 	}
 	s.counts = map[api.State]int{}
 	for _, state := range openStates {
