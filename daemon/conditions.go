@@ -52,6 +52,7 @@ var conditionWords = map[api.ConditionCode]words{
 	api.CondMemoryFull:   {"the modem's message memory is full and cannot be emptied", "see the last error; the messages are kept and read again at each poll"},
 	api.CondUnreadable:   {"the modem counts messages that it does not show", "it is asked again at each poll; unplugging it helps some models"},
 	api.CondRefused:      {"the network refuses the messages to every number: no credit is suspected", "check the prepaid balance and that the contract allows SMS; sending is tried again in a while"},
+	api.CondAnswerOwed:   {"the modem did not answer for a message; it sends no other until that answer can't come any more", "nothing: it takes a few minutes; if it happens often, look at the signal and the power supply"},
 	api.CondMayNotSend:   {"the modem or its SIM card refuses to send at all", "see the last error: it names the card, its PIN or its service centre; sending is tried again in a while"},
 	api.CondDiskFull:     {"the disk is full: nothing is sent or accepted", "make room on the disk of the database; work resumes by itself"},
 	api.CondDatabase:     {"the database fails: the modem waits for it", "see the last error and the system log; simpost ends and starts again after an error of the disk"},

@@ -148,6 +148,10 @@ var conditionCases = []conditionCase{
 			w.send(text(to, "hello"))
 		}
 	}},
+	{want: api.CondAnswerOwed, after: func(w *world, m *emulator.Modem) {
+		fault(w, m, "send.swallowed", 0)
+		w.send(text("+4791000001", "hello"))
+	}},
 	{want: api.CondMayNotSend, before: instead("+CMS ERROR: 38\r", "+CMS ERROR: 310\r"), after: func(w *world, m *emulator.Modem) {
 		fault(w, m, "send.cms-38", 0)
 		w.send(text("+4791000001", "hello"))

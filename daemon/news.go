@@ -22,6 +22,7 @@ func (s *session) news(ctx context.Context) error {
 			return err
 		}
 	}
+	s.listened = time.Now()
 	for _, e := range taken.Late {
 		if err := s.evidence(e); err != nil {
 			return err
@@ -105,6 +106,10 @@ func (s *session) evidence(e modem.Evidence) error {
 		settle = v.settle
 	}
 	maps.DeleteFunc(s.open, func(_ uint64, a int64) bool { return a == attempt })
+	if s.pausedFor == api.CondAnswerOwed {
+		s.paused = time.Time{}
+		s.show()
+	}
 	return s.storeResult(s.d.store.Evidence(s.d.now(), attempt, settle))
 }
 

@@ -364,3 +364,25 @@ func (w *world) refusedFor(code api.Code) {
 		return ok && refusal.Code == code
 	})
 }
+
+// An answer that comes after the limit, from a modem that answers commands meanwhile, is
+// the late one's, and not that of the message that was waiting behind it.
+func TestLateAnswerIsNobodyElses(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		fault(w, w.modems["a"], "send.answer-late", 5*time.Minute)
+		no := false
+		first, second := text("+4791000001", "first"), text("+4791000002", "second")
+		first.OnUnknown, first.Report, second.Report = api.OnUnknownHold, &no, &no
+		late := w.send(first)
+		time.Sleep(100 * time.Second)
+		fault(w, w.modems["a"], "send.cms-350-late", 170*time.Second) // the second is refused, and late as well
+		next := w.send(second)
+		w.becomes(late, api.Sent, 10*time.Minute)
+		w.within(10*time.Minute, "the second is refused", func() bool { return len(w.get(next).Attempts) > 0 && w.get(next).State != api.Sending })
+		if m := w.get(next); m.State == api.Sent {
+			t.Errorf("the second is %s by the answer to the first; the network took %d", m.State, len(w.net.Record()))
+		}
+	})
+}

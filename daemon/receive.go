@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"simpost/daemon/api"
 	"simpost/daemon/store"
@@ -83,8 +84,9 @@ func (s *session) doubt(code string, err error) {
 const noRow = -1
 
 // keepAll commits what was listed and returns the rows, 0 for what is to stay in
-// the modem. A slot that may be damaged is replaced by a second look at it; what
-// is so at every look is kept as it is, and stays in the modem too.
+// the modem. A slot that may be damaged is replaced by another look at it; what
+// is so at every look is kept as it is, and stays in the modem too, unless that is
+// full and takes no more.
 func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, error) {
 	rows := make([]int64, len(stored))
 	for i := range stored {
@@ -92,7 +94,7 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 		if st.Status == storedUnsent || st.Status == storedSent {
 			continue // a person's own draft on the SIM
 		}
-		sure := s.whole(ctx, st) || s.full // there must be room again
+		sure, steady := s.whole(ctx, st)
 		if !sure {
 			s.doubt("truncated", fmt.Errorf("slot %d of %s came cut short; it is left in the modem and read again later", st.Index, st.Memory))
 			if s.doubts < doubtTries {
@@ -113,7 +115,7 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 		if err := s.storeResult(err); err != nil {
 			return nil, err
 		}
-		if sure {
+		if sure || steady && s.full {
 			rows[i] = row
 		}
 	}
@@ -121,16 +123,14 @@ func (s *session) keepAll(ctx context.Context, stored []modem.Stored) ([]int64, 
 }
 
 // remove deletes a slot whose content is kept, unless the modem now shows another
-// message there: modems have listed messages under the numbers of others. It says
-// whether the slot is empty.
+// message there, or does not show it: modems have listed messages under the numbers of
+// others. It says whether the slot is empty.
 func (s *session) remove(ctx context.Context, st modem.Stored, row int64) (gone bool, err error) {
 	if row == 0 {
 		return false, nil
 	}
-	now, err := s.m.Read(ctx, st.Memory, st.Index)
-	if err == nil && now.PDU != st.PDU && !s.full {
-		s.doubt("slot-changed", fmt.Errorf("slot %d of %s shows another message than before; it is left in the modem and read again later", st.Index, st.Memory))
-		return false, nil
+	if may, err := s.mayDelete(ctx, st); !may || err != nil {
+		return false, err
 	}
 	if err := s.m.Delete(ctx, st.Memory, st.Index); err != nil {
 		s.doubt("not-deleted", err)
@@ -142,21 +142,53 @@ func (s *session) remove(ctx context.Context, st modem.Stored, row int64) (gone 
 	return true, s.storeResult(s.d.store.Deleted(s.d.now(), row))
 }
 
-// whole reads a slot once more whose octets are not as many as were announced: a
-// line that lost or doubled some must not cost the message. It says whether the
-// slot is to be believed: it fits, or is the same at both looks and not too short,
-// for some modems fill short ones up, or announce nothing.
-func (s *session) whole(ctx context.Context, st *modem.Stored) bool {
-	if fits(st.PDU, st.Length) {
-		return true
+// mayDelete looks at a slot before it is deleted. One that is not shown again, or shown
+// as another message that is kept too, is believed after doubtTries sweeps, and in a
+// full memory what can't be read there: a deaf modem loses more.
+func (s *session) mayDelete(ctx context.Context, st modem.Stored) (bool, error) {
+	now, err := s.m.Read(ctx, st.Memory, st.Index)
+	if err == nil && now.PDU == st.PDU {
+		return true, nil
 	}
-	again, err := s.m.Read(ctx, st.Memory, st.Index)
+	if dead := s.m.Err(); dead != nil {
+		return false, dead
+	}
 	if err != nil {
-		return false
+		s.doubt("slot-unchecked", fmt.Errorf("slot %d of %s does not show its message again: %w; it is left in the modem and read again later", st.Index, st.Memory, err))
+		return s.doubts >= doubtTries, nil
 	}
-	same := again.PDU == st.PDU && again.Length == st.Length
-	*st = again
-	return fits(again.PDU, again.Length) || same && !truncated(again)
+	s.doubt("slot-changed", fmt.Errorf("slot %d of %s shows another message than before; it is left in the modem and read again later", st.Index, st.Memory))
+	if !s.full || s.doubts < doubtTries {
+		return false, nil
+	}
+	_, err = s.keep(incoming(now.PDU, now.Length), st.Memory, st.Index)
+	return err == nil, s.storeResult(err)
+}
+
+// looks is how often a slot is read once more that may be damaged.
+const looks = 2
+
+// whole reads a slot again whose octets are not as many as were announced: a line
+// that lost or doubled some must not cost the message. sure says that the slot is to be
+// believed: it fits, or is the same at the next look and not too short, for some modems
+// fill short ones up, or announce nothing. steady says that it was the same at all.
+func (s *session) whole(ctx context.Context, st *modem.Stored) (sure, steady bool) {
+	if fits(st.PDU, st.Length) {
+		return true, true
+	}
+	steady = true
+	for range looks {
+		again, err := s.m.Read(ctx, st.Memory, st.Index)
+		if err != nil {
+			return false, false
+		}
+		steady = steady && again.PDU == st.PDU && again.Length == st.Length
+		*st = again
+		if fits(st.PDU, st.Length) || steady && !truncated(again) {
+			return true, steady
+		}
+	}
+	return false, steady
 }
 
 // fits says whether a PDU has as many octets as its header announced, with the
@@ -191,18 +223,33 @@ func (s *session) direct(ctx context.Context, d modem.Direct) error {
 	if !sure {
 		in.Concat = nil // its place among other parts is for the one that comes again
 	}
+	if waits && time.Since(s.listened) > ackDeadline {
+		s.mayBeDeaf()
+	}
 	if _, err := s.keep(in, d.Kind, -1); err != nil {
+		s.mayBeDeaf() // the network is to bring it again
 		return s.storeResult(err)
 	}
 	if !waits {
 		return nil
 	}
 	if err := s.m.Ack(ctx, sure); err != nil {
+		s.mayBeDeaf()
 		s.fault("not-acknowledged", err)
 		return s.m.Err()
 	}
 	return nil
 }
+
+const (
+	// ackDeadline is less than any modem waits for an acknowledgement,
+	ackDeadline = 10 * time.Second
+	// and deafWatch more: then it stops showing what arrives, without a word (TS 27.005 3.4.1).
+	deafWatch = time.Minute
+)
+
+// mayBeDeaf has the polls of the next while look whether the modem still shows messages.
+func (s *session) mayBeDeaf() { s.deafUntil = time.Now().Add(deafWatch) }
 
 // intact says whether a message was handed over with as many octets as announced.
 // From one that comes twice alike it is known that the modem counts otherwise.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,4 +154,149 @@ func TestDamagedWhenHandedOver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// rewritten is a line whose host's commands are changed on their way.
+type rewritten struct {
+	io.ReadWriteCloser
+	change func(string) string
+}
+
+func (r rewritten) Write(p []byte) (int, error) {
+	if s := r.change(string(p)); s != "" {
+		if _, err := r.ReadWriteCloser.Write([]byte(s)); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// One acknowledgement that the line spoils or loses does not make a modem deaf that
+// hands its messages over: it stops showing them then, without a word.
+func TestAcknowledgementThatTheLineSpoilt(t *testing.T) {
+	for name, becomes := range map[string]string{"spoilt": "AT+CNA\r", "lost": ""} { // one that is refused is said again
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, emulator.NetworkConfig{Retry: 20 * time.Second}, one(), func(w *world) {
+				once := true
+				w.ports = map[string]func() (io.ReadWriteCloser, error){"a": func() (io.ReadWriteCloser, error) {
+					rwc, err := w.modems["a"].Open()
+					line := rewritten{rwc, func(s string) string {
+						if !once || !strings.HasPrefix(s, "AT+CNMA") {
+							return s
+						}
+						once = false
+						return becomes
+					}}
+					return shown{line, func(pdu []byte) []byte { return pdu }}, err
+				}}
+				w.start()
+				w.condition("a", api.CondReady)
+				p := w.net.NewPhone(emulator.PhoneConfig{})
+				for i := range 4 {
+					p.Send("+4790000001", fmt.Sprintf("number %d", i))
+					time.Sleep(5 * time.Minute)
+				}
+				seen := map[string]bool{}
+				for _, m := range w.inbox() {
+					seen[*m.Text] = true
+				}
+				if again := w.modems["a"].Stored("SM"); name == "spoilt" && len(again) > 0 {
+					t.Errorf("the network brought %d messages again, for want of an acknowledgement", len(again))
+				}
+				if once || len(seen) != 4 {
+					t.Errorf("of four messages %d came in, an acknowledgement was spoilt: %v", len(seen), !once)
+				}
+			})
+		})
+	}
+}
+
+// leaky loses a byte in a thousand of what the modem says.
+type leaky struct {
+	io.ReadWriteCloser
+	rng *rand.Rand
+	on  *atomic.Bool
+}
+
+func (l leaky) Read(p []byte) (int, error) {
+	n, err := l.ReadWriteCloser.Read(p)
+	if !l.on.Load() {
+		return n, err
+	}
+	out := p[:0]
+	for _, b := range p[:n] {
+		if l.rng.Float64() >= 1e-3 {
+			out = append(out, b)
+		}
+	}
+	return len(out), err
+}
+
+// A full memory is no reason to delete what a bad line has cut short.
+func TestFullMemoryOnABadLine(t *testing.T) {
+	for seed := range uint64(6) {
+		modems := one()
+		modems[0].Slots = map[string]int{"SM": 10}
+		inWorld(t, emulator.NetworkConfig{Retry: 20 * time.Second}, modems, func(w *world) {
+			l := leaky{rng: rand.New(rand.NewPCG(seed, 1)), on: &atomic.Bool{}}
+			w.ports = map[string]func() (io.ReadWriteCloser, error){"a": func() (io.ReadWriteCloser, error) {
+				rwc, err := w.modems["a"].Open()
+				return leaky{rwc, l.rng, l.on}, err
+			}}
+			w.start()
+			w.condition("a", api.CondReady)
+			fault(w, w.modems["a"], "storage.cmti-none", 0)
+			l.on.Store(true)
+			want := map[string]bool{}
+			for i := range 10 {
+				body := fmt.Sprintf("%d begins %s ends %d", i, strings.Repeat("0123456789", 13), i)
+				want[body] = true
+				w.net.NewPhone(emulator.PhoneConfig{}).Send("+4790000001", body)
+			}
+			time.Sleep(30 * time.Minute)
+			l.on.Store(false)
+			w.within(3*time.Hour, "the modem is emptied", func() bool { return len(w.modems["a"].Stored("SM")) == 0 })
+			for _, m := range w.inbox() {
+				if m.Text != nil {
+					delete(want, *m.Text)
+				}
+			}
+			if len(want) > 0 {
+				t.Errorf("seed %d: %d messages came in damaged only, and are deleted from the card", seed, len(want))
+			}
+		})
+	}
+}
+
+// A modem that shows every message cut short, the full card too, makes room all the
+// same: it would be deaf.
+func TestFullMemoryOfCutMessages(t *testing.T) {
+	modems := one()
+	modems[0].Slots = map[string]int{"SM": 5}
+	inWorld(t, emulator.NetworkConfig{Retry: 20 * time.Second}, modems, func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		fault(w, w.modems["a"], "read.truncated", 0)
+		for i := range 20 {
+			w.net.NewPhone(emulator.PhoneConfig{}).Send("+4790000001", fmt.Sprintf("number %d of many", i))
+		}
+		w.within(2*time.Hour, "all are kept as they were shown", func() bool { return len(w.inbox()) == 20 })
+	})
+}
+
+// A slot that is not shown again before it is deleted stays for some sweeps.
+func TestSlotThatCannotBeChecked(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		fault(w, w.modems["a"], "read.cmgr-500", 0)
+		p := w.net.NewPhone(emulator.PhoneConfig{})
+		p.Send("+4790000001", "one")
+		w.within(time.Minute, "it is kept", func() bool { return len(w.inbox()) == 1 })
+		time.Sleep(20 * time.Second)
+		if n := len(w.modems["a"].Stored("SM")); n != 1 {
+			t.Errorf("%d messages are in the modem, want the one that was not seen again", n)
+		}
+		w.within(5*time.Minute, "it is deleted in the end", func() bool { return len(w.modems["a"].Stored("SM")) == 0 })
+	})
 }

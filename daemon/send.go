@@ -17,6 +17,10 @@ import (
 // shuts down; the unit's TimeoutStopSec is longer.
 const submitGrace = 60 * time.Second
 
+// answerLast is how long after its ^Z the answer to a message may still come. One that
+// comes later than the daemon waits would be taken for the next message's.
+const answerLast = 5*time.Minute + 30*time.Second
+
 // intent commits that a part is about to leave (invariant I1). modem.Send runs
 // commit while it waits for the prompt, on a goroutine of its own; close fixes
 // the outcome, so that a commit can't come after Send has returned.
@@ -274,6 +278,9 @@ func (s *session) resume(ctx context.Context, send *modem.SendError) error {
 	}
 	if err := s.proveUnstarted(ctx); err != nil || send.Outcome != modem.Unknown {
 		return err
+	}
+	if owed := answerLast - s.d.cfg.Send.AnswerTimeout; send.Unanswered() && owed > 0 {
+		s.pause(api.CondAnswerOwed, owed)
 	}
 	return s.storeResult(s.d.store.Quarantine(s.d.now(), s.sim.ID, s.d.now().Add(s.d.quarantine())))
 }

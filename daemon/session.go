@@ -48,6 +48,8 @@ type session struct {
 	doubtful   bool // something stayed in the modem that should not have
 	doubts     int  // sweeps in a row of which that is so
 	full       bool
+	listened   time.Time // what had come until then was looked at
+	deafUntil  time.Time // an acknowledgement may have been missed
 	spoilt     string    // the last message that was handed over with other octets than announced
 	miscounts  bool      // all are
 	paused     time.Time // nothing is sent before
@@ -188,6 +190,7 @@ func (s *session) wait(ctx context.Context, now time.Time) error {
 	defer t.Stop()
 	s.d.queue.idle(s.lane, s.maySend(now))
 	defer s.d.queue.idle(s.lane, false)
+	defer func() { s.listened = time.Now() }()
 	select {
 	case <-ctx.Done():
 	case <-s.lane.waker:
@@ -240,7 +243,14 @@ func (s *session) poll(ctx context.Context) error {
 			return err
 		}
 	} else if s.polls%glanceEvery == 0 {
-		return s.glance(ctx)
+		if err := s.glance(ctx); err != nil || s.m.Settings().CNMI != "poll" {
+			return err
+		}
+	}
+	if now.Before(s.deafUntil) {
+		if err := s.rearm(ctx); err != nil {
+			return err
+		}
 	}
 	counts, err := s.m.Counts(ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 package modem
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,6 +66,12 @@ func (e *SendError) Account() bool {
 func (e *SendError) Duplicate() bool {
 	var code atcmd.CMSError
 	return e.Outcome == Rejected && errors.As(e.Err, &code) && code.Duplicate()
+}
+
+// Unanswered says that the modem said nothing within the limit. Its answer may yet come, and would then be taken for
+// that of the message sent next.
+func (e *SendError) Unanswered() bool {
+	return e.Outcome == Unknown && (errors.Is(e.Err, atcmd.ErrNoAnswer) || errors.Is(e.Err, context.DeadlineExceeded))
 }
 
 func (e *SendError) Unwrap() error { return e.Err }

@@ -320,7 +320,11 @@ func (m *Modem) Ack(ctx context.Context, ok bool) error {
 	if !ok {
 		cmd = "+CNMA=2"
 	}
-	if _, err := m.ask(ctx, cmd); err != nil && !isCMS(err, 340) { // 340: none was expected, so it is answered
+	_, err := m.ask(ctx, cmd)
+	if refused(err) && !isCMS(err, 340) { // the line may have spoilt it
+		_, err = m.ask(ctx, cmd)
+	}
+	if err != nil && !isCMS(err, 340) { // 340: none was expected, so it is answered
 		return fmt.Errorf("acknowledge a message: %w", err)
 	}
 	return nil

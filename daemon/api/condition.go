@@ -50,6 +50,7 @@ const (
 	CondMemoryFull   ConditionCode = "memory-full"         // the message store is full
 	CondUnreadable   ConditionCode = "memory-unreadable"   // it counts messages it does not show
 	CondRefused      ConditionCode = "refused"             // the network refuses every number: no credit is suspected
+	CondAnswerOwed   ConditionCode = "answer-awaited"      // a message was not answered: none is sent until that can't come
 	CondMayNotSend   ConditionCode = "sending-refused"     // the modem or the SIM refuses to send at all
 	CondDiskFull     ConditionCode = "disk-full"           // the database has no room
 	CondDatabase     ConditionCode = "database-error"      // the database fails
