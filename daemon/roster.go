@@ -31,9 +31,12 @@ const (
 	looksAtOnce = 4                      // ports that are asked at a time
 
 	// A modem that was just plugged in boots; an adapter may have something behind
-	// it that should hear as little as possible of us.
+	// it that should hear as little as possible of us. A modem that may be the one
+	// that is missing is asked for ever: it says nothing when it is ready that could
+	// be heard on a closed port.
 	askModem   = 500 * time.Millisecond
 	askOther   = time.Second
+	askMissing = 2 * time.Second
 	youngFor   = 30 * time.Second
 	askLongest = 5 * time.Minute
 )
@@ -325,7 +328,7 @@ func (r *roster) look(ctx context.Context, s *seat) {
 	case s.owner != "" && s.looks >= hopeless:
 		s.path = s.choice.TTY.Path // its supervisor will say what is wrong
 	}
-	s.next = time.Now().Add(s.patience(time.Now(), sim))
+	s.next = time.Now().Add(s.patience(time.Now(), sim, r.misses()))
 	r.log.Debug("asked who is there", "place", s.dev.Place, "port", path, "error", err)
 }
 
@@ -359,11 +362,23 @@ func (r *roster) howToAsk(s *seat) (line hw.Port, sim bool) {
 	})
 }
 
-// patience is how long a device is left alone after it was asked; sim: for its card too.
-func (s *seat) patience(now time.Time, sim bool) time.Duration {
+// misses says whether a modem has no device that is found by what a device says.
+func (r *roster) misses() bool {
+	return slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
+		how, _ := mc.FoundBy()
+		return (how == configs.ByIMEI || how == configs.ByICCID) && r.seatOf(mc.Name) == nil
+	})
+}
+
+// patience is how long a device is left alone after it was asked; sim: for its card
+// too; missing: on behalf of a modem that is found by what it says.
+func (s *seat) patience(now time.Time, sim, missing bool) time.Duration {
+	var refused *hw.OpenError
 	switch age := now.Sub(s.since); {
 	case s.asked && (s.id.ICCID != "" || !sim):
 		return youngFor
+	case age >= youngFor && s.modem && missing && !errors.As(s.why, &refused):
+		return askMissing
 	case age >= youngFor:
 		return min(askLongest, age/4)
 	case s.modem:

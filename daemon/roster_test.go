@@ -262,28 +262,30 @@ func TestNamesStayWithTheStick(t *testing.T) {
 	})
 }
 
-// The automatic modem asks adapters too; one with nothing behind it is left alone
-// more and more, and is nobody's.
-func TestAutoAsksAdaptersSeldom(t *testing.T) {
-	inUSBWorld(t, imeis(), auto("office"), func(w *world, u *usb) {
-		u.adapter("", "1-1.1", "/dev/ttyUSB0")
-		w.start()
-		time.Sleep(30 * time.Second)
-		young := u.times("/dev/ttyUSB0")
-		if young < 3 || young > 12 {
-			t.Errorf("asked %d times in the first half minute", young)
-		}
-		time.Sleep(time.Hour)
-		hour := u.times("/dev/ttyUSB0") - young
-		if hour > 40 {
-			t.Errorf("asked %d times in the hour after", hour)
-		}
-		if m := w.modem("office"); m.Condition.Code != api.CondNoDevice || m.Port != "" || !strings.Contains(m.LastError.Message, "1 did not answer") {
-			t.Errorf("%+v %+v", m, m.LastError)
-		}
-		u.adapter("a", "1-1.2", "/dev/ttyUSB1")
-		w.resumes("office", "353915030000013", 5*time.Second)
-	})
+// Adapters are asked too; one with nothing behind it is left alone more and more,
+// whoever is missing, and is nobody's.
+func TestAdaptersAreAskedSeldom(t *testing.T) {
+	for _, device := range []string{"auto", "imei:353915030000013"} {
+		inUSBWorld(t, imeis(), []configs.Modem{{Name: "office", Device: device}}, func(w *world, u *usb) {
+			u.adapter("", "1-1.1", "/dev/ttyUSB0")
+			w.start()
+			time.Sleep(30 * time.Second)
+			young := u.times("/dev/ttyUSB0")
+			if young < 3 || young > 12 {
+				t.Errorf("asked %d times in the first half minute", young)
+			}
+			time.Sleep(time.Hour)
+			hour := u.times("/dev/ttyUSB0") - young
+			if hour > 40 {
+				t.Errorf("asked %d times in the hour after", hour)
+			}
+			if m := w.modem("office"); m.Condition.Code != api.CondNoDevice || m.Port != "" || !strings.Contains(m.LastError.Message, "1 did not answer") {
+				t.Errorf("%+v %+v", m, m.LastError)
+			}
+			u.adapter("a", "1-1.2", "/dev/ttyUSB1")
+			w.resumes("office", "353915030000013", 5*time.Second)
+		})
+	}
 }
 
 // A modem behind an adapter may be set to 9600 baud.
@@ -492,7 +494,7 @@ func TestReplugsWhileSending(t *testing.T) {
 // A device that the kernel lists and nobody can open is tried ever more seldom,
 // and its owner says what is wrong.
 func TestADeviceThatCannotBeOpened(t *testing.T) {
-	for _, device := range []string{"auto", "usb:1-1", "/dev/ttyUSB2"} {
+	for _, device := range []string{"auto", "usb:1-1", "/dev/ttyUSB2", "imei:353915030000013"} {
 		inUSBWorld(t, imeis(), []configs.Modem{{Name: "office", Device: device}}, func(w *world, u *usb) {
 			u.plug("a", "1-1", 0)
 			u.modems = map[string]*emulator.Modem{}
