@@ -14,12 +14,8 @@ import (
 
 // The last rungs of the ladder are hands: they restart a modem from outside. They
 // are used between two sessions only, so no exchange is open: what was past its ^Z
-// had its time, and is unknown. How often is limited, over good times and bad: a
-// modem that hangs every ten minutes is a matter for a person, and one that shares
+// had its time, and is unknown. Their limits are the narrowest: a modem that shares
 // its hub with others must not take them down all day.
-
-// handLimit is how often a step may be taken.
-type handLimit struct{ hour, day int }
 
 // comeBack is how long a modem may be away from the bus after a hand was used,
 // before that counts as a failure.
@@ -28,49 +24,21 @@ const comeBack = time.Minute
 // hands are what a modem can be restarted by, and when it was. The zero value can
 // do nothing.
 type hands struct {
-	able   []string // of the configuration
-	place  string   // where it was last seen on USB; "" for a modem that is elsewhere
-	uses   map[api.RecoveryStep][]time.Time
-	last   time.Time // of the last use; zero once the ladder has begun anew
-	due    bool      // the step taken last is a hand's, and it is not done yet
-	usedUp bool      // a step was left out because of its limit
+	able  []string  // of the configuration
+	place string    // where it was last seen on USB; "" for a modem that is elsewhere
+	last  time.Time // of the last use; zero once the ladder has begun anew
+	due   bool      // the step taken last is a hand's, and it is not done yet
 }
 
-// may says whether a step can be taken now.
-func (h *hands) may(r rung, now time.Time) bool {
-	if r.limit == (handLimit{}) {
-		return true
-	}
-	if !slices.Contains(h.able, string(r.step)) || r.step != api.StepPowerKey && h.place == "" {
-		return false
-	}
-	hour, day := 0, 0
-	for _, at := range h.uses[r.step] {
-		if ago := now.Sub(at); ago < 24*time.Hour {
-			day++
-			if ago < time.Hour {
-				hour++
-			}
-		}
-	}
-	ok := hour < r.limit.hour && day < r.limit.day
-	h.usedUp = h.usedUp || !ok
-	return ok
+// can says whether there is a hand for the step.
+func (h *hands) can(step api.RecoveryStep) bool {
+	return slices.Contains(h.able, string(step)) && (step == api.StepPowerKey || h.place != "")
 }
 
 // lost says that a modem has not come back from the hand that was used last.
 func (h *hands) lost(code api.ConditionCode, now time.Time) bool {
 	gone := code == api.CondNoDevice || code == api.CondUnplugged
 	return gone && !h.last.IsZero() && now.Sub(h.last) > comeBack
-}
-
-// used notes a use, and forgets those that no limit asks about any more.
-func (h *hands) used(step api.RecoveryStep, now time.Time) {
-	if h.uses == nil {
-		h.uses = map[api.RecoveryStep][]time.Time{}
-	}
-	recent := slices.DeleteFunc(h.uses[step], func(at time.Time) bool { return now.Sub(at) >= 24*time.Hour })
-	h.uses[step], h.last, h.due = append(recent, now), now, false
 }
 
 // seen notes where an open modem is plugged in.
@@ -97,7 +65,8 @@ func (d *Daemon) useHand(ctx context.Context, mc configs.Modem, row *ladder) {
 		return
 	}
 	step := rungs[row.rung].step
-	row.hands.used(step, time.Now())
+	row.take(time.Now())
+	row.hands.last, row.hands.due = time.Now(), false
 	d.expectModem(mc, handTime)
 	err := d.restart(ctx, mc, hw.Hand(step), row.hands.place)
 	if ctx.Err() != nil {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"simpost/daemon/api"
@@ -20,20 +21,26 @@ import (
 type rung struct {
 	step  api.RecoveryStep
 	grace []time.Duration // one a try
-	limit handLimit       // of a step that a hand takes, see hands.go; the others have none
+	limit stepLimit
+	hand  bool // it is taken from outside, see hands.go
 }
+
+// stepLimit is how often a step may be taken, over good times and bad: a modem that
+// has to be restarted every ten minutes is a matter for a person. The zero value is
+// no limit: to open a port harms nobody.
+type stepLimit struct{ hour, day int }
 
 var rungs = []rung{
 	// The port is opened anew, and the modem brought up from the first AT on.
 	{step: api.StepReinit, grace: []time.Duration{2 * time.Second, 4 * time.Second}},
 	// AT+CFUN=1,1 or the maker's own command; one that does not answer is not waited for.
-	{step: api.StepReset, grace: []time.Duration{8 * time.Second}},
+	{step: api.StepReset, grace: []time.Duration{8 * time.Second}, limit: stepLimit{hour: 4, day: 12}},
 	// As reinit, but closed for as long as a stick may take to be on the bus again.
 	{step: api.StepReopen, grace: []time.Duration{15 * time.Second, 30 * time.Second, time.Minute}},
 	// What follows is left out where the modem or the configuration does not have it.
-	{step: api.StepUSBReset, grace: []time.Duration{5 * time.Second}, limit: handLimit{hour: 2, day: 6}},
-	{step: api.StepUSBPower, grace: []time.Duration{5 * time.Second}, limit: handLimit{hour: 1, day: 4}},
-	{step: api.StepPowerKey, grace: []time.Duration{5 * time.Second}, limit: handLimit{hour: 1, day: 4}},
+	{step: api.StepUSBReset, grace: []time.Duration{5 * time.Second}, limit: stepLimit{hour: 2, day: 6}, hand: true},
+	{step: api.StepUSBPower, grace: []time.Duration{5 * time.Second}, limit: stepLimit{hour: 1, day: 4}, hand: true},
+	{step: api.StepPowerKey, grace: []time.Duration{5 * time.Second}, limit: stepLimit{hour: 1, day: 4}, hand: true},
 }
 
 // againFrom is the rung that follows the last: a modem is never given up.
@@ -58,13 +65,18 @@ type ladder struct {
 	silent   bool // at the last failure the modem did not even begin to answer
 	reset    bool // the step taken last is a reset, and it is not done yet
 	speed    int  // at which the modem was heard; 0 as long as it was not
+	uses     uses
+	usedUp   bool // a step was left out because of its limit
 	hands    hands
 }
+
+// uses are when the steps that have a limit were taken.
+type uses map[api.RecoveryStep][]time.Time
 
 // worked ends the row if a session lasted for a good while.
 func (l *ladder) worked(d time.Duration) {
 	if d >= goodWhile {
-		*l = ladder{speed: l.speed, hands: l.hands}
+		*l = ladder{speed: l.speed, uses: l.uses, hands: l.hands}
 	}
 }
 
@@ -79,31 +91,70 @@ func (l *ladder) failed(code api.ConditionCode, now time.Time) bool {
 	if l.try++; l.try > len(rungs[l.rung].grace) {
 		l.rung, l.try = l.rung+1, 1
 	}
-	for l.rung < len(rungs) && !l.hands.may(rungs[l.rung], now) {
-		l.rung++
-	}
-	if l.rung == len(rungs) {
-		l.rung = againFrom
-		l.rounds++
-		l.hands.last = time.Time{}
-	}
+	l.next(now)
 	l.reset = rungs[l.rung].step == api.StepReset
-	l.hands.due = rungs[l.rung].limit != handLimit{}
+	l.hands.due = rungs[l.rung].hand
 	return true
+}
+
+// next goes on to a step that can be taken, from the last to againFrom. To
+// reopen the port always can be.
+func (l *ladder) next(now time.Time) {
+	for ; ; l.rung++ {
+		if l.rung == len(rungs) {
+			l.rung, l.hands.last = againFrom, time.Time{}
+			l.rounds++
+		}
+		if l.may(rungs[l.rung], now) {
+			return
+		}
+	}
+}
+
+// may says whether a step can be taken now.
+func (l *ladder) may(r rung, now time.Time) bool {
+	if r.hand && !l.hands.can(r.step) {
+		return false
+	}
+	hour, day := 0, 0
+	for _, at := range l.uses[r.step] {
+		if ago := now.Sub(at); ago < 24*time.Hour {
+			day++
+			if ago < time.Hour {
+				hour++
+			}
+		}
+	}
+	ok := r.limit == stepLimit{} || hour < r.limit.hour && day < r.limit.day
+	l.usedUp = l.usedUp || !ok
+	return ok
+}
+
+// take notes that the step that is due is taken, and forgets what no limit asks about
+// any more.
+func (l *ladder) take(now time.Time) {
+	if l.uses == nil {
+		l.uses = uses{}
+	}
+	step := rungs[l.rung].step
+	recent := slices.DeleteFunc(l.uses[step], func(at time.Time) bool { return now.Sub(at) >= 24*time.Hour })
+	l.uses[step] = append(recent, now)
 }
 
 // grace is how long the modem is left alone before the step.
 func (l *ladder) grace() time.Duration { return rungs[l.rung].grace[l.try-1] }
 
 // wantsKick says that the modem is to be told to restart without being heard.
-func (l *ladder) wantsKick() bool { return l.silent && l.takeReset() }
+func (l *ladder) wantsKick(now time.Time) bool { return l.silent && l.takeReset(now) }
 
 // wantsReset says that the modem, which has just been brought up, is to be told to restart.
-func (l *ladder) wantsReset() bool { return l.takeReset() }
+func (l *ladder) wantsReset(now time.Time) bool { return l.takeReset(now) }
 
-func (l *ladder) takeReset() bool {
+func (l *ladder) takeReset(now time.Time) bool {
 	due := l.reset
-	l.reset = false
+	if l.reset = false; due {
+		l.take(now)
+	}
 	return due
 }
 
@@ -120,7 +171,7 @@ func (d *Daemon) climb(name string, row *ladder, code api.ConditionCode) time.Du
 	if !row.failed(code, time.Now()) {
 		return reopenDelay(code, row.failures)
 	}
-	if row.hands.usedUp {
+	if row.usedUp {
 		d.board.find(name, api.FindUsedUp, "")
 	}
 	r := row.recovery(d.now())

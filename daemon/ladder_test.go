@@ -140,7 +140,8 @@ func (p deafPort) Close() error {
 }
 
 // A modem that nothing helps is tried for ever and says so, but writes no more once
-// every step has failed. When a person has helped it, it works.
+// every step has failed, and is told to restart a few times a day only. When a
+// person has helped it, it works.
 func TestLadderToTheEnd(t *testing.T) {
 	inWorld(t, emulator.NetworkConfig{}, []emulator.Config{{Name: "a", Number: "+4790000001"}}, func(w *world) {
 		w.start()
@@ -156,12 +157,15 @@ func TestLadderToTheEnd(t *testing.T) {
 			t.Errorf("events %q, and %d more in a day", got, w.daemon.store.LastEvent()-last)
 		}
 		m := w.modem("a")
-		if m.Recovery == nil || m.Recovery.Rounds < 100 || m.Recoveries[api.StepReset] < 100 {
+		if m.Recovery == nil || m.Recovery.Rounds < 100 || m.Recoveries[api.StepReopen] < 300 {
 			t.Errorf("after a day: %+v, %v", m.Recovery, m.Recoveries)
+		}
+		if n := m.Recoveries[api.StepReset]; n < 12 || n > 24 || len(m.Diagnosis) != 2 || m.Diagnosis[1].Code != api.FindUsedUp {
+			t.Errorf("after a day it was told to restart %d times: %+v", n, m.Diagnosis)
 		}
 		w.modems["a"].PowerOff()
 		w.modems["a"].PowerOn()
-		w.condition("a", api.CondReady)
+		w.well("a")
 		if m := w.modem("a"); m.Recovery != nil {
 			t.Errorf("it works, and shows %+v", m.Recovery)
 		}
@@ -218,7 +222,7 @@ func TestTheManualHasTheLadder(t *testing.T) {
 			graces = append(graces, fmt.Sprintf("%.0f", g.Seconds()))
 		}
 		often := ""
-		if r.limit != (handLimit{}) {
+		if r.limit != (stepLimit{}) {
 			often = fmt.Sprintf("; at most %d in an hour, %d in a day", r.limit.hour, r.limit.day)
 		}
 		want := []string{string(r.step), strconv.Itoa(len(r.grace)), strings.Join(graces, ", ") + " s" + often}

@@ -91,7 +91,7 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 		return err
 	}
 	row.hands.seen(d.placeOf(device))
-	if row.wantsKick() {
+	if row.wantsKick(time.Now()) {
 		d.log.Warn("telling the modem to restart, though it says nothing", "modem", mc.Name)
 		return errors.Join(errRestarted, modem.Kick(ctx, port))
 	}
@@ -105,11 +105,11 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 	if err := d.roster.prove(mc, device, m.Identity()); err != nil {
 		return err
 	}
-	if row.wantsReset() {
+	if row.wantsReset(time.Now()) {
 		d.log.Warn("restarting the modem", "modem", mc.Name)
 		return errors.Join(errRestarted, m.Reset(ctx))
 	}
-	row.hands.usedUp = false
+	row.usedUp = false
 	d.board.withdraw(mc.Name, api.FindUsedUp)
 	d.board.withdraw(mc.Name, api.FindHand)
 	up := time.Now()
