@@ -155,6 +155,17 @@ func failsOnLTE(access string, err *modem.SendError) bool {
 	return false
 }
 
+// refusedAgain says that every number that was refused in a row was so more than once,
+// which is the value of each.
+func refusedAgain(row map[string]bool) bool {
+	for _, again := range row {
+		if !again {
+			return false
+		}
+	}
+	return true
+}
+
 // registrationCondition names a registration state (TS 27.007 7.2).
 func registrationCondition(st modem.Status) api.ConditionCode {
 	switch {

@@ -164,6 +164,7 @@ func retryReason(job store.Job) string {
 func (s *session) sent(attempt int64, mr byte) error {
 	s.refused, s.lteRow = nil, 0
 	s.d.board.withdraw(s.cfg.Name, api.FindLTE)
+	s.d.board.withdraw(s.cfg.Name, api.CondRefused)
 	s.proofs.sent(mr)
 	s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.SentParts++ })
 	return s.storeResult(s.d.store.Settle(s.d.now(), store.Settle{Attempt: attempt, State: api.Submitted, MR: int(mr)}))
@@ -232,7 +233,8 @@ func (s *session) unsendable(job store.Job, code string, cause error) error {
 }
 
 // suspect pauses a modem whose network refuses everybody, or that says that a
-// person is needed.
+// person is needed. Where too few numbers were tried to blame the account, it may be
+// they: that is a finding only, and nobody else has to wait.
 func (s *session) suspect(job store.Job, send *modem.SendError, v verdict) {
 	if v.pause > 0 {
 		s.pause(api.CondMayNotSend, v.pause)
@@ -244,10 +246,14 @@ func (s *session) suspect(job store.Job, send *modem.SendError, v verdict) {
 	if s.refused == nil {
 		s.refused = map[string]bool{}
 	}
-	s.refused[job.To] = true
-	if len(s.refused) >= refusedRow {
+	_, s.refused[job.To] = s.refused[job.To]
+	switch {
+	case len(s.refused) >= refusedRow:
 		s.refused = nil
+		s.d.board.withdraw(s.cfg.Name, api.CondRefused)
 		s.pause(api.CondRefused, operatorPause)
+	case refusedAgain(s.refused):
+		s.d.board.find(s.cfg.Name, api.CondRefused, fmt.Sprintf("numbers tried: %d, each refused twice or more, the last with code %d", len(s.refused), send.Code))
 	}
 }
 
