@@ -57,12 +57,16 @@ func TestConditions(t *testing.T) {
 					w.condition("a", api.CondReady)
 					c.after(w, w.modems["a"])
 				}
-				switch c.want {
-				case api.CondStopping, api.CondStarting:
-				case api.CondCorrupt: // which can't be recorded
+				switch {
+				case c.want == api.CondStopping, c.want == api.CondStarting:
+				case well[c.want]:
 					w.condition("a", c.want)
+					w.well("a")
 				default:
-					w.saw("a", c.want)
+					d := w.finds("a", c.want)
+					if want := conditionWords[c.want]; d.Sentence != want.sentence || d.Remedy != want.remedy {
+						t.Errorf("it says %q and %q", d.Sentence, d.Remedy)
+					}
 				}
 			})
 		})
@@ -73,6 +77,9 @@ func TestConditions(t *testing.T) {
 		}
 	}
 }
+
+// well are the conditions that are no diagnosis.
+var well = map[api.ConditionCode]bool{api.CondReady: true, api.CondRoaming: true}
 
 type conditionCase struct {
 	want   api.ConditionCode

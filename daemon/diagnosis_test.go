@@ -52,7 +52,7 @@ func TestFindings(t *testing.T) {
 // finds waits until the diagnosis of a modem holds a code.
 func (w *world) finds(name string, code api.ConditionCode) (found api.Diagnosis) {
 	w.t.Helper()
-	w.within(10*time.Minute, name+" is diagnosed as "+string(code), func() bool {
+	w.watches(10*time.Minute, 100*time.Millisecond, name+" is diagnosed as "+string(code), func() bool { // some are for a second only
 		m, err := w.client.Modem(context.Background(), name)
 		i := slices.IndexFunc(m.Diagnosis, func(d api.Diagnosis) bool { return d.Code == code })
 		if err == nil && i >= 0 {
@@ -104,6 +104,7 @@ var findingCases = []findingCase{
 	}, detail: "of 30"},
 	{want: api.FindWeak, before: instead("+CSQ: 21,", "+CSQ: 2,"), detail: "-109 dBm"},
 	{want: api.FindUnderVoltage, before: machine("sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n")},
+	{want: api.FindUnderVoltage, before: machine("sys/class/hwmon/hwmon0/name", "rpi_volt\n", "sys/class/hwmon/hwmon0/in0_lcrit_alarm", "1\n")},
 	{want: api.FindWasLow, before: machine("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n")},
 	{want: api.FindClock, before: func(w *world, _ *emulator.Modem) {
 		w.tweak = func(d *Daemon) {
@@ -111,6 +112,20 @@ var findingCases = []findingCase{
 			d.Wall = func() time.Time { return time.Unix(0, 0) }
 		}
 	}},
+}
+
+// What the system knows of a port that it does not open, the group say, is the remedy.
+func TestTheDiagnosisNamesTheGroup(t *testing.T) {
+	const group = "it belongs to the group dialout: sudo usermod -aG dialout simpost"
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		w.ports = map[string]func() (io.ReadWriteCloser, error){"a": func() (io.ReadWriteCloser, error) {
+			return nil, &hw.OpenError{Path: "a", Condition: hw.NoPermission, Remedy: group, Err: os.ErrPermission}
+		}}
+		w.start()
+		if d := w.finds("a", api.CondNoPermission); d.Remedy != group {
+			t.Errorf("the remedy is %q", d.Remedy)
+		}
+	})
 }
 
 // machine makes a file of the machine that the daemon runs on.

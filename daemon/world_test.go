@@ -106,7 +106,12 @@ func (w *world) halt() {
 // within waits, up to limit of the bubble's time, until ok.
 func (w *world) within(limit time.Duration, what string, ok func() bool) {
 	w.t.Helper()
-	step := max(limit/400, 100*time.Millisecond)
+	w.watches(limit, max(limit/400, 100*time.Millisecond), what, ok)
+}
+
+// watches is within that looks at each step.
+func (w *world) watches(limit, step time.Duration, what string, ok func() bool) {
+	w.t.Helper()
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(step) {
 		synctest.Wait()
 		if ok() {
