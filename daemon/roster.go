@@ -36,7 +36,7 @@ const (
 	// be heard on a closed port.
 	askModem   = 500 * time.Millisecond
 	askOther   = time.Second
-	askMissing = 2 * time.Second
+	askMissing = 2 * time.Second // between two looks, which take as long where nobody answers
 	youngFor   = 30 * time.Second
 	askLongest = 5 * time.Minute
 )
