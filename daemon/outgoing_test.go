@@ -90,6 +90,25 @@ func TestRefusedForGood(t *testing.T) {
 	})
 }
 
+// A second copy that is refused says nothing of the first: the message has not failed.
+func TestRefusedSecondCopy(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		w.start()
+		w.condition("a", api.CondReady)
+		fault(w, w.modems["a"], "send.accepted-answer-lost", 0)
+		fault(w, w.modems["a"], "report.none", 0)
+		id := w.send(text("+4791000001", "hello"))
+		w.becomes(id, api.Unknown, time.Hour)
+		if err := w.modems["a"].Fault("send.cms-38", emulator.FaultConfig{Times: 1e6}); err != nil {
+			t.Fatal(err)
+		}
+		w.within(12*time.Hour, "its second copy is refused for good", func() bool { m := w.get(id); return m.Error != nil && m.Error.Code == "rejected" })
+		if m := w.get(id); m.State != api.Unknown || !m.PossibleDuplicate || len(w.net.Record()) != 1 {
+			t.Errorf("it is %s, and the network has %d of it; want unknown and one", m.State, len(w.net.Record()))
+		}
+	})
+}
+
 func TestScheduledAndExpired(t *testing.T) {
 	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
 		w.start()

@@ -216,6 +216,19 @@ func TestNotRestored(t *testing.T) {
 	}
 }
 
+// TestRefusedAfterRestore: what was sent since the copy was made is in none of its
+// attempts, so what a person sends again may be out whatever the network says.
+func TestRefusedAfterRestore(t *testing.T) {
+	m := newMarks(t)
+	id := m.enqueue(text(1))
+	copied := m.copy()
+	m.sent(m.next(), 1)
+	m.again(false, m.restore(copied))
+	must[api.Message](t)(m.s.Resolve(m.tick(), id, api.ResolveResend))
+	m.settle(Settle{Attempt: m.submit(m.next()), State: api.Failed, MR: -1, Error: refused})
+	m.want(id, api.Unknown)
+}
+
 // TestMarkIsRareAndAhead: the file is written once for markBlock attempts, and is
 // never behind one that has begun.
 func TestMarkIsRareAndAhead(t *testing.T) {

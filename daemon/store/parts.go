@@ -237,14 +237,19 @@ func (t *tx) count(state api.State, n int) {
 	}
 }
 
-// withdraw takes a queued part out of the queue by st, or by stUnknown if its
-// first copy may have been sent: then it can't be said that it was not.
-func (t *tx) withdraw(p *part, st, stUnknown step) error {
-	if p.resend {
-		st, p.decided, p.decideAt = stUnknown, true, sql.NullInt64{}
+// ending is how p comes to an end for which it must not be out: by st, or by
+// stUnknown, for good, if an earlier copy may have been sent.
+func (p *part) ending(st, stUnknown step) step {
+	if !p.resend {
+		return st
 	}
-	return t.save(p, st)
+	p.decided, p.decideAt = true, sql.NullInt64{}
+	p.reason += "; an earlier copy may have been sent"
+	return stUnknown
 }
+
+// withdraw takes a queued part out of the queue.
+func (t *tx) withdraw(p *part, st, stUnknown step) error { return t.save(p, p.ending(st, stUnknown)) }
 
 // failSiblings gives up the queued parts of a message of which one failed: its
 // recipient could never join them.

@@ -214,7 +214,7 @@ func (p *play) decide() error {
 	if u.Unknowns > 1 && state == api.Queued {
 		state = api.Unknown
 	}
-	return p.s.Decide(p.now, u.Part, Decision{State: state, Reason: *refused})
+	return p.s.Decide(p.now, u.Part, Decision{State: state, Reason: api.Reason{Code: "policy", Message: "as the message asked"}})
 }
 
 func (p *play) cancel() error {
@@ -259,9 +259,10 @@ var never = map[string]string{
 	"I5: bound, and a part in another lane":       `SELECT p.id FROM part p JOIN message m ON m.id = p.message WHERE m.sim IS NOT NULL AND p.lane <> 's:' || m.sim`,
 	"I6: repeated and does not say so": `SELECT p.id FROM attempt a JOIN attempt b ON b.part = a.part AND b.id > a.id JOIN part p ON p.id = a.part
 		WHERE a.state IN ('unknown', 'submitted') AND b.state <> 'failed' AND p.resend = 0`,
-	"I6: queued is a proof of not sent": `SELECT p.id FROM part p JOIN attempt a ON a.part = p.id WHERE p.state = 'queued' AND p.resend = 0 AND a.state <> 'failed'`,
-	"I6: not sent, it says, and may be": `SELECT p.id FROM part p JOIN attempt a ON a.part = p.id WHERE p.state IN ('expired', 'cancelled') AND a.state <> 'failed'`,
-	"I6: accepted and not submitted":    `SELECT p.id FROM part p JOIN attempt a ON a.part = p.id WHERE a.state = 'submitted' AND p.state NOT IN ('submitted', 'delivered', 'failed', 'submitting')`,
+	"I6: queued is a proof of not sent":           `SELECT p.id FROM part p JOIN attempt a ON a.part = p.id WHERE p.state = 'queued' AND p.resend = 0 AND a.state <> 'failed'`,
+	"I6: not sent, it says, and may be":           `SELECT p.id FROM part p JOIN attempt a ON a.part = p.id WHERE p.state IN ('expired', 'cancelled') AND a.state <> 'failed'`,
+	"I6: failed, a refusal says, and may be sent": `SELECT p.id FROM part p JOIN attempt a ON a.part = p.id WHERE p.state = 'failed' AND p.code = 'rejected' AND a.state <> 'failed'`,
+	"I6: accepted and not submitted":              `SELECT p.id FROM part p JOIN attempt a ON a.part = p.id WHERE a.state = 'submitted' AND p.state NOT IN ('submitted', 'delivered', 'failed', 'submitting')`,
 	"I6: held back by nothing": `SELECT p.id FROM part p WHERE p.state = 'queued' AND p.blocked = 1
 		AND NOT EXISTS (SELECT 1 FROM part q WHERE q.message = p.message AND q.state IN ('unknown', 'held'))`,
 	"I6: it goes on past an outcome that must be known": `SELECT p.id FROM part p JOIN message m ON m.id = p.message WHERE p.state = 'queued' AND p.blocked = 0 AND m.on_unknown <> 'resend'

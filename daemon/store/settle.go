@@ -155,7 +155,8 @@ type Settle struct {
 }
 
 // Settle records how an attempt ended. Submitted applies a report that came
-// before. Failed gives the message's queued parts up too. Queued puts the part
+// before. Failed gives the message's queued parts up too; a part whose earlier copy
+// may be out is Unknown then, and they go on. Queued puts the part
 // back for RetryAt. CodeConflict: the attempt is settled already.
 func (s *Store) Settle(now time.Time, set Settle) error {
 	return s.write(now, "record the outcome", func(t *tx) error {
@@ -211,15 +212,15 @@ func (t *tx) settle(a *attempt, m *message, p *part, set Settle) error {
 		st = stepLost
 		p.undecided(set)
 	case api.Failed:
-		st = stepRejected
 		p.because(set.Error)
+		st = p.ending(stepRejected, stepRejectUnknown)
 	case api.Queued:
 		st = stepRetry
 		p.retry(set)
 	default:
 		panic("store: an attempt can't be settled as " + string(set.State))
 	}
-	if st == stepRejected || st == stepRetry || st == stepLost {
+	if st != stepAccepted {
 		earlier, err := t.earlierAccepted(m, p)
 		if err != nil {
 			return err
@@ -359,7 +360,7 @@ func (t *tx) prove(a *attempt, m *message, p *part, set Settle) error {
 		if err != nil || left > 0 {
 			return err // another copy of it may still be out
 		}
-		if p.state == api.Queued {
+		if p.state == api.Queued || p.state == api.Submitting {
 			return t.cleared(m, p)
 		}
 	}
@@ -394,8 +395,11 @@ func (t *tx) cleared(m *message, p *part) error {
 		return nil
 	}
 	p.resend = false
-	if err := t.save(p, stepPause); err != nil {
+	if _, err := t.exec(`UPDATE part SET resend = 0 WHERE id = ?`, p.id); err != nil {
 		return err
+	}
+	if p.state == api.Submitting { // its answer is the news
+		return t.note(m)
 	}
 	return t.note(m, partEvent(p))
 }

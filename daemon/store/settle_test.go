@@ -42,6 +42,72 @@ func TestSettleFailed(t *testing.T) {
 	}
 }
 
+// TestRefusedRepeat: the first copy may be out, so a repeat that is refused for good
+// proves nothing of the message: it is unknown, and says what the network said.
+func TestRefusedRepeat(t *testing.T) {
+	w := newWorldHere(t)
+	id := w.enqueue(text(2))
+	first := w.lost(w.next())
+	w.repeat(1)
+	after := w.s.LastEvent()
+	w.settle(Settle{Attempt: w.submit(w.due()[1]), State: api.Failed, MR: -1, Error: refused})
+	m := w.want(id, api.Unknown, api.Unknown, api.Queued)
+	if m.Error == nil || m.Error.Code != refused.Code || m.Error.Message != refused.Message+"; an earlier copy may have been sent" {
+		t.Errorf("error %+v", m.Error)
+	}
+	if got := m.Attempts[1]; got.State != api.Failed || got.Error == nil || *got.Error != *refused {
+		t.Errorf("the attempt that was refused: %+v", got)
+	}
+	want := []api.EventType{api.EventSubmitting, api.EventPartUnknown, api.EventUnknown}
+	if got := w.events(after); !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+	ok(t, w.s.Quarantine(w.tick(), w.sim.ID, w.now))
+	if u := must[[]UnknownPart](t)(w.s.Undecided(w.now)); len(u) != 0 {
+		t.Errorf("the policy is asked, and would send it a third time: %+v", u)
+	}
+	w.sent(w.next(), 7) // the other part: the first may have arrived
+	ok(t, w.s.Evidence(w.tick(), first, Settle{State: api.Submitted, MR: 6}))
+	w.want(id, api.Sent, api.Submitted, api.Submitted)
+}
+
+// TestRefusedRepeatIsResolved by a person, as any that is unknown.
+func TestRefusedRepeatIsResolved(t *testing.T) {
+	for action, want := range map[api.Action]api.State{api.ResolveFail: api.Failed, api.ResolveSent: api.Sent, api.ResolveResend: api.Queued} {
+		w := newWorldHere(t)
+		id := w.enqueue(text(1))
+		w.lost(w.next())
+		w.repeat(1)
+		w.settle(Settle{Attempt: w.submit(w.next()), State: api.Failed, MR: -1, Error: refused})
+		must[api.Message](t)(w.s.Resolve(w.tick(), id, action))
+		w.want(id, want)
+	}
+}
+
+// TestRefusedRepeatOfARefused: where the first copy was refused too, as is learned
+// before the repeat ends or after it, the message has failed.
+func TestRefusedRepeatOfARefused(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		w := newWorldHere(t)
+		id := w.enqueue(text(1))
+		first := w.lost(w.next())
+		w.repeat(1)
+		second := w.submit(w.next())
+		steps := []func(){
+			func() { ok(t, w.s.Evidence(w.tick(), first, Settle{State: api.Failed, MR: -1, Error: refused})) },
+			func() { w.settle(Settle{Attempt: second, State: api.Failed, MR: -1, Error: refused}) },
+		}
+		if late {
+			slices.Reverse(steps)
+		}
+		steps[0]()
+		steps[1]()
+		if m := w.want(id, api.Failed, api.Failed); !late && m.PossibleDuplicate {
+			t.Error("every copy was refused, and it is a possible duplicate")
+		}
+	}
+}
+
 func TestSettleTwice(t *testing.T) {
 	w := newWorldHere(t)
 	id := w.enqueue(text(1))

@@ -18,6 +18,7 @@ const (
 	stepSubmit         step = iota // an attempt is committed: its ^Z may leave
 	stepAccepted                   // +CMGS: the network took it
 	stepRejected                   // refused for good
+	stepRejectUnknown              // the same, of a second attempt: the first may be out
 	stepRetry                      // refused for a while, or ^Z never left
 	stepLost                       // nobody can say
 	stepPause                      // it waits for something else
@@ -53,6 +54,7 @@ var transitions = [steps]transition{
 	stepSubmit:         {"submit", []api.State{api.Queued}, api.Submitting},
 	stepAccepted:       {"accepted", []api.State{api.Submitting}, api.Submitted},
 	stepRejected:       {"rejected", []api.State{api.Submitting}, api.Failed},
+	stepRejectUnknown:  {"rejected, may be sent", []api.State{api.Submitting}, api.Unknown},
 	stepRetry:          {"retry", []api.State{api.Submitting}, api.Queued},
 	stepLost:           {"lost", []api.State{api.Submitting}, api.Unknown},
 	stepPause:          {"pause", []api.State{api.Queued}, api.Queued},

@@ -16,7 +16,7 @@ var wantNext = map[api.State]map[step]api.State{
 		stepExpire: api.Expired, stepExpireUnknown: api.Unknown, stepCancel: api.Cancelled,
 		stepRestored: api.Held,
 	},
-	api.Submitting: {stepAccepted: api.Submitted, stepRejected: api.Failed, stepRetry: api.Queued, stepLost: api.Unknown},
+	api.Submitting: {stepAccepted: api.Submitted, stepRejected: api.Failed, stepRejectUnknown: api.Unknown, stepRetry: api.Queued, stepLost: api.Unknown},
 	api.Submitted:  {stepDelivered: api.Delivered, stepUndelivered: api.Failed},
 	api.Delivered:  {},
 	api.Failed:     {stepProofSent: api.Submitted, stepDelivered: api.Delivered},

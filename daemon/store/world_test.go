@@ -86,6 +86,13 @@ func (w *world) lost(j Job) int64 {
 	return a
 }
 
+// repeat ends the quarantine of an unknown part, and the policy sends it again.
+func (w *world) repeat(part int64) {
+	w.t.Helper()
+	ok(w.t, w.s.Quarantine(w.tick(), w.sim.ID, w.now))
+	ok(w.t, w.s.Decide(w.tick(), part, resend))
+}
+
 // get reads a message back.
 func (w *world) get(id int64) api.Message {
 	w.t.Helper()
