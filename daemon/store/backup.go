@@ -14,7 +14,8 @@ import (
 
 // Backup writes a consistent copy of the database to path while everything goes
 // on, readable by its owner only. It does not overwrite: CodeConflict. A copy
-// that was not finished is removed.
+// that was not finished is removed. The copy says that it is one: who starts on it
+// finds its open messages held (StartMarked).
 func (s *Store) Backup(ctx context.Context, path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|unix.O_NOFOLLOW, fileMode)
 	if errors.Is(err, os.ErrExist) {
@@ -33,10 +34,14 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 }
 
 func (s *Store) copyTo(ctx context.Context, path string, f *os.File) error {
-	if _, err := s.rdb.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
-		if isCorrupt(err) {
-			return s.readError("write the backup "+path, err)
-		}
+	_, err := s.rdb.ExecContext(ctx, `VACUUM INTO ?`, path)
+	if isCorrupt(err) {
+		return s.readError("write the backup "+path, err)
+	}
+	if err == nil {
+		err = markCopy(ctx, path)
+	}
+	if err != nil {
 		code := api.CodeStorage
 		if isFull(err) {
 			code = api.CodeDiskFull
@@ -47,4 +52,12 @@ func (s *Store) copyTo(ctx context.Context, path string, f *os.File) error {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// markCopy makes the copy one that was restored. It leaves no file beside it: what
+// is not finished is removed, so there is nothing to undo.
+func markCopy(ctx context.Context, path string) error {
+	db := connectTo(uri(path) + "mode=rw&_journal_mode=OFF")
+	_, err := db.ExecContext(ctx, `UPDATE mark SET state = ?`, restored)
+	return errors.Join(err, db.Close())
 }

@@ -17,7 +17,7 @@ const maxUndecided = 1000
 // Recovered is what Start found.
 type Recovered struct {
 	Unknown  int  // attempts that were in the air when the daemon ended
-	Restored bool // the database is older than its mark (StartMarked)
+	Restored bool // the database is a copy, or older than its mark (StartMarked)
 	Held     int  // messages that are held because of that
 }
 

@@ -23,7 +23,8 @@ import (
 // file is written before the first attempt of a block and when the store closes,
 // then exactly. What it can't tell: a copy made after the last time it was
 // written (so after a crash, up to markBlock attempts back), and a copy that came
-// with its own mark, such as an image of the whole card.
+// with its own mark, such as an image of the whole card. A copy that Backup made
+// needs no mark: it says itself that it is one.
 
 // markBlock is how many attempts one write of the mark allows.
 const markBlock = 64
@@ -61,6 +62,22 @@ func decodeMark(data []byte) (progress, error) {
 		return progress{}, errNoMark
 	}
 	return p, nil
+}
+
+// findMark reads the mark and makes room for it; there is none without a path.
+func findMark(path string) (string, progress, error) {
+	if path == "" {
+		return "", progress{}, errNoMark
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", progress{}, fmt.Errorf("find the mark: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", progress{}, markError(path, err)
+	}
+	was, err := readMark(path)
+	return path, was, err
 }
 
 // readMark returns errNoMark where a database that has one lost it.
@@ -154,27 +171,21 @@ func (s *Store) leave() error {
 // startMark compares the database with its mark.
 func (s *Store) startMark(now time.Time, path string) (behind bool, err error) {
 	s.mark = mark{}
-	if path == "" {
-		return false, s.setMarked(now, unmarked)
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return false, fmt.Errorf("find the mark: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return false, markError(path, err)
-	}
-	was, err := readMark(path)
-	lost := errors.Is(err, errNoMark)
-	if err != nil && !lost {
-		return false, err
-	}
 	state, err := s.marked()
 	if err != nil {
 		return false, err
 	}
+	if path == "" && state != restored {
+		return false, s.setMarked(now, unmarked)
+	}
+	path, was, err := findMark(path)
+	lost := errors.Is(err, errNoMark)
+	if err != nil && !lost {
+		return false, err
+	}
 	have := s.done()
 	switch {
-	case state == restored: // and the last daemon ended before it had held everything
+	case state == restored: // Backup made it, or the last daemon ended before it had held everything
 		behind = true
 	case lost, have.reached > was.reserved: // a mark that was passed is not this database's
 		behind = state == marked
@@ -215,7 +226,7 @@ func (s *Store) admit(now time.Time, seq int64) error {
 // database that says it has one must have it.
 func (s *Store) settled(now time.Time) error {
 	if s.mark.path == "" {
-		return nil
+		return s.setMarked(now, unmarked)
 	}
 	if err := s.mark.write(s.done()); err != nil {
 		return err
@@ -227,7 +238,7 @@ func (s *Store) settled(now time.Time) error {
 const (
 	unmarked = iota
 	marked
-	restored // it was behind its mark, and not all that it holds open is held yet
+	restored // it is a copy, and not all that it holds open is held yet
 )
 
 func (s *Store) marked() (state int, err error) {

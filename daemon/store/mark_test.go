@@ -186,6 +186,42 @@ func (m *marks) released(id int64) {
 	}
 }
 
+// TestBackupSaysThatItIsACopy: what Backup made is held when it comes back, however
+// little happened since, however the run ended, and whatever became of the mark.
+func TestBackupSaysThatItIsACopy(t *testing.T) {
+	for name, change := range map[string]func(*marks){
+		"the mark is there": func(*marks) {},
+		"the mark is that of the copy": func(m *marks) {
+			c := must[*Store](t)(Open(m.db))
+			p := c.done()
+			ok(t, c.Close())
+			ok(t, os.WriteFile(m.mark, p.encode(), 0o600))
+		},
+		"there is none": func(m *marks) { ok(t, os.Remove(m.mark)) },
+		"it is off":     func(m *marks) { m.mark = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMarks(t)
+			id := m.enqueue(text(1))
+			copied := m.copy()
+			m.sent(m.next(), 7)
+			rec := m.again(true, func() {
+				m.restore(copied)()
+				change(m)
+			})
+			if !rec.Restored || rec.Held != 1 {
+				t.Errorf("got %+v", rec)
+			}
+			m.nothingLeaves()
+			m.want(id, api.Held)
+			if rec := m.again(true, func() {}); rec.Restored {
+				t.Errorf("it counts as restored a second time: %+v", rec)
+			}
+			m.released(id)
+		})
+	}
+}
+
 // TestOlderByOneAttempt: after a clean stop one attempt is enough.
 func TestOlderByOneAttempt(t *testing.T) {
 	m := newMarks(t)

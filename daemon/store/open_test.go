@@ -198,6 +198,9 @@ func TestBackup(t *testing.T) {
 	if info := must[os.FileInfo](t)(os.Stat(path)); info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, want 0600", info.Mode().Perm())
 	}
+	if beside := must[[]string](t)(filepath.Glob(path + "?*")); len(beside) != 0 {
+		t.Errorf("beside the copy there is %v", beside)
+	}
 	wantHint(t, s.Backup(t.Context(), path), api.CodeConflict)
 	c := openAt(t, path)
 	if page := must[api.Messages](t)(c.List(Filter{})); len(page.Messages) != 1 || len(page.Messages[0].Parts) != 3 {

@@ -14,8 +14,8 @@ import (
 var restoredReason = api.Reason{Code: "restored", Message: "the database was restored from a copy, and this may have been sent since the copy was made"}
 
 // StartMarked is Start with a mark: a small file outside the database's folder
-// (mark.go). If the database is behind it, every open part is held, and
-// Recovered.Restored says so. An empty path is Start.
+// (mark.go). If the database is behind it, or is a copy that Backup made, every open
+// part is held, and Recovered.Restored says so. An empty path is Start.
 func (s *Store) StartMarked(now time.Time, path string) (Recovered, error) {
 	behind, err := s.startMark(now, path)
 	if err != nil {
