@@ -107,14 +107,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 func (d *Daemon) takeUp(st *store.Store) error {
 	mark := d.cfg.MarkPath()
 	if mark == "" {
-		d.log.Warn("no mark is kept: a database that is restored from a copy will send again what the copy holds as queued")
+		d.log.Warn("no mark is kept: a database that is restored from a copy will send again what the copy holds as queued, unless `simpost backup` made it")
 	}
 	found, err := st.StartMarked(d.started, mark)
 	if err != nil {
 		return fmt.Errorf("take up the work of before: %w", err)
 	}
 	if found.Restored {
-		d.log.Error("the database is older than its mark: it was restored from a copy, and what the copy has open is held; see `simpost messages --state held`", "messages", found.Held)
+		d.log.Error("the database says that it is a copy, or is older than its mark: it was restored from a copy, and what the copy has open is held; see `simpost messages --state held`", "messages", found.Held)
 	}
 	if found.Unknown > 0 {
 		d.log.Warn("parts were on their way when simpost stopped: their outcome is unknown", "parts", found.Unknown)

@@ -16,16 +16,17 @@ import (
 
 // proofs is owned by its session.
 type proofs struct {
-	smss    bool  // EF_SMSS is written before the radio is used
-	keepsMR bool  // the host's TP-MR goes out
-	last    *byte // EF_SMSS as last read or known; nil if it can't be
-	next    byte  // the TP-MR to write
+	smss    bool          // EF_SMSS is written before the radio is used
+	keepsMR bool          // the host's TP-MR goes out
+	iccid   string        // the card's
+	last    *store.CardMR // EF_SMSS as last read or known; nil if it can't be
+	next    byte          // the TP-MR to write
 }
 
 // newProofs reads what the proofs start from.
 func (s *session) newProofs(ctx context.Context) error {
 	set := s.m.Settings()
-	s.proofs = proofs{smss: set.SMSS == "before-radio", keepsMR: set.KeepsMR || s.cfg.KeepsMR}
+	s.proofs = proofs{smss: set.SMSS == "before-radio", keepsMR: set.KeepsMR || s.cfg.KeepsMR, iccid: s.m.Identity().ICCID}
 	if s.cfg.SMSS != "" {
 		s.proofs.smss = s.cfg.SMSS == "before-radio"
 	}
@@ -40,7 +41,8 @@ func (s *session) newProofs(ctx context.Context) error {
 }
 
 // proveUnstarted reads the SIM's last reference. If the last attempt is unknown
-// and the reference is what it was before it, the modem never began to send it.
+// and this very card's reference is what it was before it, the modem never began to
+// send it.
 func (s *session) proveUnstarted(ctx context.Context) error {
 	if !s.proofs.smss {
 		return nil
@@ -51,8 +53,8 @@ func (s *session) proveUnstarted(ctx context.Context) error {
 		s.fault("smss", err)
 		return s.m.Err()
 	}
-	s.proofs.last = &mr
-	attempt, err := s.d.store.Unstarted(s.sim.ID, mr)
+	s.proofs.last = &store.CardMR{ICCID: s.proofs.iccid, MR: mr}
+	attempt, err := s.d.store.Unstarted(s.sim.ID, *s.proofs.last)
 	if err != nil || attempt == 0 {
 		return s.storeResult(err)
 	}
@@ -79,7 +81,7 @@ func (p *proofs) mark(submit *pdu.Submit, job store.Job) (mr *byte) {
 // sent notes that a part went out under mr.
 func (p *proofs) sent(mr byte) {
 	if p.smss {
-		p.last = &mr
+		p.last = &store.CardMR{ICCID: p.iccid, MR: mr}
 	}
 }
 

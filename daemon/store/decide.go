@@ -148,20 +148,37 @@ func (t *tx) decide(m *message, p *part, st step, reason api.Reason) ([]api.Even
 	return []api.Event{e}, nil
 }
 
-// Unstarted returns the unknown attempt that the SIM's Last-Used-TP-MR proves to
-// have never been started, 0 if there is none: the last one by this SIM, whose
-// reference before it is still smss.
-func (s *Store) Unstarted(sim int64, smss byte) (attempt int64, err error) {
+// schemaCard is the step of the schema that says whose card's reference attempt.smss
+// is. A SIM is known by its IMSI, and a card that replaces another one has that too.
+const schemaCard = `ALTER TABLE attempt ADD COLUMN iccid TEXT`
+
+// CardMR is the Last-Used-TP-MR (EF_SMSS, TS 31.102 4.2.28) that a card tells.
+type CardMR struct {
+	ICCID string
+	MR    byte
+}
+
+func (c *CardMR) columns() (smss sql.NullInt64, iccid sql.NullString) {
+	if c == nil {
+		return smss, iccid
+	}
+	return optionalByte(&c.MR), sql.NullString{String: c.ICCID, Valid: true}
+}
+
+// Unstarted returns the unknown attempt that the card's reference proves to have
+// never been started, 0 if there is none: the SIM's last one, before which this very
+// card told the same. A card that does not say which it is proves nothing.
+func (s *Store) Unstarted(sim int64, card CardMR) (attempt int64, err error) {
 	var state string
-	var before sql.NullInt64
-	err = s.read().row(`SELECT id, state, smss FROM attempt WHERE sim = ? AND smss IS NOT NULL ORDER BY id DESC LIMIT 1`, sim).
-		Scan(&attempt, &state, &before)
+	var before CardMR
+	err = s.read().row(`SELECT id, state, smss, coalesce(iccid, '') FROM attempt WHERE sim = ? AND smss IS NOT NULL ORDER BY id DESC LIMIT 1`, sim).
+		Scan(&attempt, &state, &before.MR, &before.ICCID)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, nil
 	case err != nil:
 		return 0, s.readError("find the last attempt", err)
-	case state != string(api.Unknown) || before.Int64 != int64(smss):
+	case state != string(api.Unknown) || before != card || card.ICCID == "":
 		return 0, nil
 	}
 	return attempt, nil

@@ -2,7 +2,7 @@ package store
 
 // migrations lead from one user_version to the next: number i leads to i+1.
 // A step that was released is never edited.
-var migrations = []string{schema1 + schemaBudget, schemaSaid, schemaSums, schemaCare, schemaBroadcast, schemaSignal}
+var migrations = []string{schema1 + schemaBudget, schemaSaid, schemaSums, schemaCare, schemaBroadcast, schemaSignal, schemaCard}
 
 // applicationID marks the file as ours (PRAGMA application_id): "SPOS".
 const applicationID = 0x53504f53

@@ -38,9 +38,9 @@ type Submit struct {
 	Reason string // why it follows the attempt before, "" for the first
 	// AnyTime: the clock is not to be believed, so nothing is too late.
 	AnyTime bool
-	// SMSS is the SIM's Last-Used-TP-MR before it (EF_SMSS, TS 31.102 4.2.28)
-	// where that can tell later whether it was started; nil elsewhere.
-	SMSS *byte
+	// SMSS is the card's last reference before it, where that can tell later whether
+	// it was started; nil elsewhere.
+	SMSS *CardMR
 	// MR is the reference that the host wrote, where the modem keeps it; nil
 	// where the modem writes its own.
 	MR *byte
@@ -89,8 +89,9 @@ func (t *tx) submitting(sub Submit) (int64, error) {
 	if err := t.save(p, stepSubmit); err != nil {
 		return 0, err
 	}
-	id, err := t.insert(`INSERT INTO attempt (part, previous, state, sim, modem, number_key, tail, smss, mr, started_at, reason) VALUES (?, ?, 'submitting', ?, ?, ?, ?, ?, ?, ?, ?)`,
-		p.id, previous, sub.SIM, sub.Modem, m.key, tail(m.key), optionalByte(sub.SMSS), optionalByte(sub.MR), t.now, sub.Reason)
+	smss, iccid := sub.SMSS.columns()
+	id, err := t.insert(`INSERT INTO attempt (part, previous, state, sim, modem, number_key, tail, smss, iccid, mr, started_at, reason) VALUES (?, ?, 'submitting', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		p.id, previous, sub.SIM, sub.Modem, m.key, tail(m.key), smss, iccid, optionalByte(sub.MR), t.now, sub.Reason)
 	if err != nil {
 		return 0, err
 	}
