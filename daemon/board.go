@@ -196,8 +196,11 @@ func (b *board) facts() []facts {
 	return all
 }
 
-// at says which terminal the modem is at now, "" where none.
-func (b *board) at(name, port string) { b.update(name, func(m *api.Modem) { m.Port = port }) }
+// at says which terminal the modem is at now, "" where none, and where that is
+// plugged in, "" where that is unknown: the place outlives the terminal.
+func (b *board) at(name, port, place string) {
+	b.update(name, func(m *api.Modem) { m.Port, m.Place = port, cmp.Or(place, m.Place) })
+}
 
 func (b *board) fault(name string, r api.Reason) {
 	b.update(name, func(m *api.Modem) { m.LastError = &r })

@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"simpost/configs"
 	"simpost/daemon/api"
 	"simpost/hw"
 )
@@ -92,16 +94,56 @@ func ofCondition(f facts) api.Diagnosis {
 	if !errors.As(f.cause, &open) {
 		return d
 	}
-	d.Detail = open.Error()
-	if open.Condition != hw.PortBusy || open.PID == 0 {
-		return d
+	if open.Condition == hw.PortBusy && open.PID != 0 {
+		return ofHolder(open)
 	}
-	who := fmt.Sprintf("%s (pid %d)", open.Holder, open.PID)
+	d.Detail = open.Error()
+	return d
+}
+
+// ofHolder names the program that has a port open.
+func ofHolder(open *hw.OpenError) api.Diagnosis {
+	d := finding(api.CondPortBusy, open.Error())
+	d.Remedy = cmp.Or(open.Remedy, d.Remedy)
 	if open.Holder == hw.ModemManager {
 		d = finding(api.FindModemManager, open.Error())
 	}
+	who := fmt.Sprintf("%s (pid %d)", cmp.Or(open.Holder, "a program"), open.PID)
 	d.Sentence = strings.Replace(d.Sentence, "another program", who, 1)
 	return d
+}
+
+// contested are the conditions behind which another program may be: it has the port
+// to itself, or takes the answers away.
+var contested = map[api.ConditionCode]bool{api.CondPortBusy: true, api.CondSilent: true, api.CondNotModem: true, api.CondStuck: true}
+
+// NameHolders adds to the diagnoses of modems who else has their ports open, where
+// that may be what is wrong. It is for root: the daemon sees its own processes only.
+// The programs in may, such as the daemon, are none of those.
+func NameHolders(modems []api.Modem, may ...int) {
+	for i, m := range modems {
+		at := slices.IndexFunc(m.Diagnosis, func(d api.Diagnosis) bool { return contested[d.Code] })
+		if at < 0 {
+			continue
+		}
+		open := hw.Holder(portOf(m), may...)
+		if open == nil {
+			continue
+		}
+		if m.Diagnosis[at].Code == api.CondPortBusy {
+			modems[i].Diagnosis[at] = ofHolder(open)
+		} else {
+			modems[i].Diagnosis = slices.Insert(slices.Clone(m.Diagnosis), at, ofHolder(open))
+		}
+	}
+}
+
+// portOf is the terminal of a modem, "" where it has none.
+func portOf(m api.Modem) string {
+	if how, path := (configs.Modem{Device: m.Device}).FoundBy(); how == configs.ByPath {
+		return cmp.Or(m.Port, path)
+	}
+	return m.Port
 }
 
 // absent are the conditions of a modem that may be one of those that offer no port.

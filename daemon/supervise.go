@@ -64,15 +64,18 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 func (d *Daemon) attend(ctx context.Context, mc configs.Modem, row *ladder) (err error) {
 	mine, device, err := d.roster.claim(ctx, mc)
 	if err != nil {
+		d.board.at(mc.Name, "", "")
 		return err
 	}
-	d.board.at(mc.Name, device.port.Path)
-	defer d.board.at(mc.Name, "")
+	d.board.at(mc.Name, device.port.Path, d.placeOf(device))
 	defer func() {
 		if ctx.Err() == nil && mine.Err() != nil {
 			err = context.Cause(mine)
 		}
 		d.roster.release(device, err)
+		if code := conditionOf(err); code == api.CondNoDevice || code == api.CondUnplugged || errors.Is(err, errMoved) {
+			d.board.at(mc.Name, "", "") // of one that fails it is told further: somebody may have to look there
+		}
 	}()
 	return d.operate(mine, mc, device, row)
 }

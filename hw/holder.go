@@ -5,11 +5,25 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
+
+// Holder names the program that has a terminal open, with a lock or without one,
+// but for this one and those that may; nil if that is nobody whom we can see. Only
+// root sees everybody.
+func Holder(path string, may ...int) *OpenError {
+	h := holder(path, append(may, os.Getpid())...)
+	if h.pid == 0 {
+		return nil
+	}
+	e := &OpenError{Path: path, Condition: PortBusy, Holder: h.name, PID: h.pid, Err: errBusy}
+	e.detail, e.Remedy = busyWords(h)
+	return e
+}
 
 // process is who has a device open; pid 0 is nobody we can see.
 type process struct {
@@ -19,20 +33,24 @@ type process struct {
 
 // holder looks for the program that has the device open: first among the
 // file locks, which every user may read, then among the open files of the
-// processes that we may look into.
-func holder(path string) process {
+// processes that we may look into. It is none of but.
+func holder(path string, but ...int) process {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return process{}
 	}
-	if pid := lockOwner(st); programName(pid) != "" {
-		return process{pid: pid, name: programName(pid)}
+	locked := lockOwner(st)
+	if slices.Contains(but, locked) {
+		locked = 0
+	}
+	if name := programName(locked); name != "" {
+		return process{pid: locked, name: name}
 	}
 	// Who took the lock may have ended and left it to another, with the open file.
-	if pid := fileOwner(st); pid != 0 {
+	if pid := fileOwner(st, but); pid != 0 {
 		return process{pid: pid, name: programName(pid)}
 	}
-	return process{pid: lockOwner(st)}
+	return process{pid: locked}
 }
 
 // lockOwner reads /proc/locks (proc_locks(5)), where a line is
@@ -55,19 +73,17 @@ func lockOwner(st unix.Stat_t) int {
 	return 0
 }
 
-// fileOwner finds another process that has the device open.
-func fileOwner(st unix.Stat_t) int {
+// fileOwner finds another process that has the device open, and is none of but.
+func fileOwner(st unix.Stat_t, but []int) int {
 	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	self := strconv.Itoa(os.Getpid())
 	for _, fd := range fds {
-		pid := strings.Split(fd, "/")[2]
-		if pid == self {
+		pid, _ := strconv.Atoi(strings.Split(fd, "/")[2])
+		if pid == os.Getpid() || slices.Contains(but, pid) {
 			continue
 		}
 		var open unix.Stat_t
 		if unix.Stat(fd, &open) == nil && open.Mode&unix.S_IFMT == unix.S_IFCHR && open.Rdev == st.Rdev {
-			n, _ := strconv.Atoi(pid)
-			return n
+			return pid
 		}
 	}
 	return 0

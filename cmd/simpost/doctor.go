@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"simpost/configs"
 	"simpost/daemon"
@@ -146,6 +148,7 @@ func (a *app) examine(ctx context.Context) (examination, configs.Config, error) 
 	var refused *api.Error
 	switch {
 	case err == nil:
+		daemon.NameHolders(x.Modems, serverOf(cmp.Or(c.Socket, api.DefaultSocket)))
 		x.separate()
 		return x, cfg, nil
 	case ctx.Err() != nil || !errors.As(err, &refused):
@@ -175,10 +178,31 @@ func (x *examination) look(ctx context.Context, a *app, cfg configs.Config, cfgE
 	} else {
 		x.Modems = e.Attached(ctx, next)
 	}
+	daemon.NameHolders(x.Modems)
 	x.separate()
 	if len(x.Modems) == 0 {
 		x.Machine = e.Machine()
 	}
+}
+
+// serverOf is the process that listens on a socket, 0 if the kernel does not say.
+func serverOf(socket string) int {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return 0
+	}
+	defer c.Close()
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0
+	}
+	pid := 0
+	_ = raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pid = int(cred.Pid)
+		}
+	})
+	return pid
 }
 
 // separate takes what is wrong with the machine from the modems, which all have it.

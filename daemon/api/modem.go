@@ -7,6 +7,7 @@ type Modem struct {
 	Name       string      `json:"name"`
 	Device     string      `json:"device" doc:"as in the configuration: auto, a path, usb:, imei: or iccid:"`
 	Port       string      `json:"port,omitempty" doc:"the terminal it is at now"`
+	Place      string      `json:"place,omitempty" doc:"where on USB it is plugged in, or was last, such as 1-1.2"`
 	Profile    string      `json:"profile,omitempty"`
 	Condition  Condition   `json:"condition"`
 	Diagnosis  []Diagnosis `json:"diagnosis" nullable:"false" doc:"what is wrong and what to do, the gravest first; empty if nothing is"`

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"simpost/daemon/api"
+)
+
+// The daemon is not root and can't see who holds a port; doctor, which may be, looks
+// for itself: for one that keeps the daemon out as for one that takes the answers.
+func TestDoctorNamesWhoTheDaemonCantSee(t *testing.T) {
+	for _, c := range []struct {
+		program, device string
+		condition       api.ConditionCode
+		want            []string
+	}{
+		{"minicom", "", api.CondPortBusy, []string{"! minicom (pid %d) holds the device (open ", "what to do: stop minicom (pid %d)"}},
+		{"ModemManager", "", api.CondPortBusy, []string{"! ModemManager (pid %d) holds the device: it takes every modem", "[modem-manager]", "udev rules"}},
+		{"minicom", "auto", api.CondPortBusy, []string{"! minicom (pid %d) holds the device ("}},
+		{"minicom", "", api.CondSilent, []string{"! minicom (pid %d) holds the device (", "! nothing answers [silent]"}},
+		{"minicom", "", api.CondNotModem, []string{"! minicom (pid %d) holds the device (", "! nothing answers [not-a-modem]"}},
+		{"minicom", "", api.CondStuck, []string{"! minicom (pid %d) holds the device (", "! nothing answers [stuck]"}},
+	} {
+		t.Run(fmt.Sprint(c.program, c.device, " ", c.condition), func(t *testing.T) {
+			port := terminal(t)
+			m := api.Modem{Name: "office", Device: c.device, Condition: api.Condition{Code: c.condition},
+				Diagnosis: []api.Diagnosis{{Code: c.condition, Sentence: "nothing answers", Remedy: "ask doctor"}}}
+			if m.Device == "" {
+				m.Device = port
+			} else {
+				m.Port = port
+			}
+			pid := holding(t, c.program, port)
+			said := doctorOn(t, m)
+			for _, want := range c.want {
+				if want = strings.ReplaceAll(want, "%d", fmt.Sprint(pid)); !strings.Contains(said, want) {
+					t.Errorf("%q is not in\n%s", want, said)
+				}
+			}
+		})
+	}
+}
+
+// Neither the daemon, which has the port open as it should, nor somebody with the
+// port of a modem that works is what is wrong.
+func TestDoctorNamesNobodyWhoMay(t *testing.T) {
+	port := terminal(t)
+	f, err := os.OpenFile(port, os.O_RDWR, 0) // this process is the daemon
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	silent := api.Modem{Name: "office", Device: port, Diagnosis: []api.Diagnosis{{Code: api.CondSilent, Sentence: "nothing answers"}}}
+	if said := doctorOn(t, silent); strings.Contains(said, "pid") {
+		t.Errorf("it names somebody:\n%s", said)
+	}
+	holding(t, "minicom", port)
+	weak := api.Modem{Name: "office", Device: port, Diagnosis: []api.Diagnosis{{Code: api.FindWeak, Sentence: "a weak signal"}}}
+	if said := doctorOn(t, weak); strings.Contains(said, "pid") {
+		t.Errorf("it names somebody:\n%s", said)
+	}
+}
+
+// terminal is one that nobody has open.
+func terminal(t *testing.T) string {
+	t.Helper()
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	defer slave.Close()
+	return slave.Name()
+}
+
+// holding runs a program of this name that has the terminal open, without a lock.
+func holding(t *testing.T, name, port string) (pid int) {
+	t.Helper()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), name)
+	raw, err := os.ReadFile(sh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, raw, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-c", `exec 9<"$0"; echo held; read x`, port)
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if inErr != nil || outErr != nil {
+		t.Fatal(inErr, outErr)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	said := make([]byte, 5)
+	if _, err := io.ReadFull(out, said); err != nil || string(said) != "held\n" {
+		t.Fatalf("it said %q, %v", said, err)
+	}
+	return cmd.Process.Pid
+}
+
+// doctorOn is what doctor says when the daemon tells of this modem.
+func doctorOn(t *testing.T, m api.Modem) string {
+	t.Helper()
+	said, err := exec.Command("simpost", "--socket", tellingOf(t, m), "doctor", "--root", t.TempDir()).CombinedOutput()
+	if statusOf(err) != "1" {
+		t.Fatalf("doctor: %v\n%s", err, said)
+	}
+	return string(said)
+}
+
+// tellingOf is the socket of something that answers as a daemon with these modems.
+func tellingOf(t *testing.T, modems ...api.Modem) string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(api.Modems{Modems: modems})
+	})}
+	done := make(chan struct{})
+	go func() { _ = server.Serve(ln); close(done) }()
+	t.Cleanup(func() { server.Close(); <-done })
+	return socket
+}
