@@ -48,6 +48,39 @@ func (e *Examiner) Attached(ctx context.Context, before func(configs.Modem)) []a
 	return e.each(ctx, ports, before)
 }
 
+// Place is where on USB the modem of this name is plugged in, "" where that can't be
+// told. A modem that its device does not name is looked for as Modems does. It is
+// known if the configuration has it, or its automatic modem may be called so.
+func (e *Examiner) Place(ctx context.Context, modems []configs.Modem, name string, before func(configs.Modem)) (place string, known bool) {
+	for _, mc := range modems {
+		how, _ := mc.FoundBy()
+		if mc.Name == name && (how == configs.ByPath || how == configs.ByPlace) {
+			return e.PlaceOf(mc.Device), true
+		}
+		known = known || mc.Name == name || how == configs.Auto && configs.IsAutoName(mc.Name, name)
+	}
+	if !known {
+		return "", false
+	}
+	for _, m := range e.Modems(ctx, modems, before) {
+		if m.Name == name {
+			return e.PlaceOf(m.Device), true
+		}
+	}
+	return "", true
+}
+
+// PlaceOf is the place on USB that a modem's device names, "" if it names none.
+func (e *Examiner) PlaceOf(device string) string {
+	switch how, value := (configs.Modem{Device: device}).FoundBy(); how {
+	case configs.ByPath:
+		return e.Hands.USBOf(value)
+	case configs.ByPlace:
+		return value
+	}
+	return ""
+}
+
 // resolve parts the modems into those whose device is known now, those that only
 // an answer can tell, and the ports that are left for these.
 func (e *Examiner) resolve(modems []configs.Modem) (named, others, ports []configs.Modem) {

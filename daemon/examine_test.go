@@ -35,6 +35,18 @@ func stick(t *testing.T, root, place, tty string) {
 	}
 }
 
+// linkTTY leads from a terminal to its stick.
+func linkTTY(t *testing.T, root, place, tty string) {
+	t.Helper()
+	link := filepath.Join(root, "sys/class/tty", tty)
+	if err := os.MkdirAll(link, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../../../bus/usb/devices/"+place, filepath.Join(link, "device")); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Without a daemon the modems of the configuration are found as it names them, and
 // nothing but them is opened.
 func TestExaminerFindsWhatIsNamed(t *testing.T) {
@@ -62,13 +74,7 @@ func TestExaminerFindsWhatIsNamed(t *testing.T) {
 				e := &Examiner{Hands: hw.Hands{Root: t.TempDir()}, Open: func(p hw.Port) (io.ReadWriteCloser, error) { return modems[p.Path].Open() }}
 				stick(t, e.Hands.Root, "1-1", "ttyUSB0")
 				stick(t, e.Hands.Root, "1-2", "ttyUSB1")
-				link := filepath.Join(e.Hands.Root, "sys/class/tty/ttyUSB1")
-				if err := os.MkdirAll(link, 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.Symlink("../../../bus/usb/devices/1-2", filepath.Join(link, "device")); err != nil {
-					t.Fatal(err)
-				}
+				linkTTY(t, e.Hands.Root, "1-2", "ttyUSB1")
 				look := e.Modems
 				if c.modems == nil {
 					look = func(ctx context.Context, _ []configs.Modem, before func(configs.Modem)) []api.Modem {
@@ -83,6 +89,42 @@ func TestExaminerFindsWhatIsNamed(t *testing.T) {
 					t.Errorf("found %s, want %s", s, c.want)
 				}
 			})
+		})
+	}
+}
+
+// A modem is restarted at its place, which is found as its name says.
+func TestExaminerFindsThePlace(t *testing.T) {
+	const one, two = "490154203237518", "490154203237526"
+	auto := []configs.Modem{{Name: "office", Device: "auto"}, {Name: "barn", Device: "imei:" + two}}
+	for _, c := range []struct {
+		name   string
+		modems []configs.Modem
+		want   string // place, known, and how many were asked
+	}{
+		{"barn", auto, "1-2 true 2"},
+		{"office", auto, "1-1 true 2"},
+		{"office-2", auto, " true 2"},
+		{"shed", auto, " false 0"},
+		{"barn", []configs.Modem{{Name: "barn", Device: "usb:1-9"}, {Name: "office", Device: "auto"}}, "1-9 true 0"},
+		{"barn", []configs.Modem{{Name: "barn", Device: "/dev/ttyUSB7"}}, " true 0"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := emulator.NewNetwork(emulator.NetworkConfig{})
+			defer n.Close()
+			modems := map[string]*emulator.Modem{
+				"/dev/ttyUSB0": n.NewModem(emulator.Config{Name: "one", IMEI: one}), "/dev/ttyUSB1": n.NewModem(emulator.Config{Name: "two", IMEI: two}),
+			}
+			e := &Examiner{Hands: hw.Hands{Root: t.TempDir()}, Open: func(p hw.Port) (io.ReadWriteCloser, error) { return modems[p.Path].Open() }}
+			for place, tty := range map[string]string{"1-1": "ttyUSB0", "1-2": "ttyUSB1"} {
+				stick(t, e.Hands.Root, place, tty)
+				linkTTY(t, e.Hands.Root, place, tty)
+			}
+			asked := 0
+			place, known := e.Place(t.Context(), c.modems, c.name, func(configs.Modem) { asked++ })
+			if got := fmt.Sprint(place, " ", known, " ", asked); got != c.want {
+				t.Errorf("%s of %v: %q, want %q", c.name, c.modems, got, c.want)
+			}
 		})
 	}
 }

@@ -24,6 +24,7 @@ type doctorFlags struct {
 	baud       int
 	report     string
 	restart    string
+	by         string
 }
 
 func (a *app) doctor() *cobra.Command {
@@ -40,9 +41,10 @@ of other users that hold a port. The exit status is 0 if nothing is wrong, else 
 --report FILE writes all that to a file for whoever helps you: numbers, serial
 numbers and names of the SIM card are masked, and texts are never in it.
 
---restart MODEM restarts a modem from outside, by the gentlest way that works: a
-USB reset, its drivers, the power of its port. This may need root. A message that
-is on its way has an unknown outcome then.
+--restart MODEM restarts a modem from outside, by the gentlest way that can be used:
+a USB reset, its drivers, the power of its port; --by says which, for one that did
+not help. This may need root. MODEM is a name, a device, or the place on USB. A
+message that is on its way has an unknown outcome then.
 
 --transcript DEVICE FILE records how a modem answers what simpost asks at the start
 (- is standard output), to teach simpost about it, masked likewise; look the file
@@ -50,6 +52,7 @@ over before you give it away. Stop the daemon first.`,
 		Example: `  sudo simpost doctor
   simpost doctor --report simpost-report.json
   sudo simpost doctor --restart office
+  sudo simpost doctor --restart usb:1-1.2 --by usb-power
   simpost doctor --transcript /dev/ttyUSB2 my-stick.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if f.transcript {
@@ -62,7 +65,12 @@ over before you give it away. Stop the daemon first.`,
 			case f.transcript:
 				return a.runTranscript(cmd.Context(), hw.Port{Path: args[0], Baud: f.baud}, args[1])
 			case f.restart != "":
-				return a.runRestart(cmd.Context(), f.restart)
+				if err := oneOf("by", f.by, handNames()...); err != nil {
+					return err
+				}
+				return a.runRestart(cmd.Context(), f.restart, f.by)
+			case f.by != "":
+				return usagef("--by takes --restart and a modem")
 			}
 			return a.runDoctor(cmd.Context(), f.report)
 		},
@@ -71,7 +79,9 @@ over before you give it away. Stop the daemon first.`,
 	flags.BoolVar(&f.transcript, "transcript", false, "record a transcript")
 	flags.IntVar(&f.baud, "baud", 0, "of a transcript: line speed in `bits` per second (default 115200; USB modems ignore it)")
 	flags.StringVar(&f.report, "report", "", "write everything, masked, to a new `file`")
-	flags.StringVar(&f.restart, "restart", "", "restart the `modem`, by its name in the configuration or its device")
+	flags.StringVar(&f.restart, "restart", "", "restart the `modem`, by its name, its device or its place, such as usb:1-1.2")
+	flags.StringVar(&f.by, "by", "", "of a restart: the `hand` to use, "+strings.Join(handNames(), ", "))
+	completions(cmd, "by", handNames()...)
 	flags.StringVar(&a.sysroot, "root", "", "where sys and dev are")
 	_ = flags.MarkHidden("root") // it is there: for tests
 	cmd.MarkFlagsMutuallyExclusive("transcript", "report", "restart")
@@ -168,15 +178,19 @@ func (a *app) examine(ctx context.Context) (examination, configs.Config, error) 
 	return x, cfg, nil
 }
 
+// asking says which modem is examined next.
+func (a *app) asking(m configs.Modem) {
+	fmt.Fprintf(a.err, "simpost: asking %s on %s\n", m.Name, m.Device)
+}
+
 // look examines the configured modems, or, where there is no configuration, the
 // attached ones whose AT port is sure.
 func (x *examination) look(ctx context.Context, a *app, cfg configs.Config, cfgErr error) {
 	e := a.examiner()
-	next := func(m configs.Modem) { fmt.Fprintf(a.err, "simpost: asking %s on %s\n", m.Name, m.Device) }
 	if cfgErr == nil {
-		x.Modems = e.Modems(ctx, cfg.Modems, next)
+		x.Modems = e.Modems(ctx, cfg.Modems, a.asking)
 	} else {
-		x.Modems = e.Attached(ctx, next)
+		x.Modems = e.Attached(ctx, a.asking)
 	}
 	daemon.NameHolders(x.Modems)
 	x.separate()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -72,6 +73,32 @@ func TestDoctorNamesNobodyWhoMay(t *testing.T) {
 	}
 }
 
+// A running daemon says where the modem of a name is, also of a name that it gave by
+// itself, and of one that has left the bus. No port is opened beside it.
+func TestRestartAsksTheDaemon(t *testing.T) {
+	for device, m := range map[string]api.Modem{
+		"auto": {Name: "office-2", Device: "auto", Place: "1-1.2"}, "imei": {Name: "barn", Device: "imei:490154203237518", Place: "1-1.2"},
+		"usb": {Name: "barn", Device: "usb:1-1.2"}, "a stale name": {Name: "barn", Device: "/dev/ttyUSB0", Place: "1-1.2"},
+		"not seen": {Name: "office", Device: "auto"},
+	} {
+		t.Run(device, func(t *testing.T) {
+			root, want := t.TempDir(), "0"
+			authorized := filepath.Join(root, "sys/bus/usb/devices/1-1.2/authorized")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(authorized), 0o755), os.WriteFile(authorized, []byte("?"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			if m.Place == "" && m.Device == "auto" {
+				want = "1"
+			}
+			said, err := exec.Command("simpost", "--socket", tellingOf(t, m), "doctor", "--root", root, "--restart", m.Name, "--by", "usb-rebind").CombinedOutput()
+			raw, _ := os.ReadFile(authorized)
+			if statusOf(err) != want || want == "0" && string(raw) != "1" || want == "1" && string(raw) != "?" {
+				t.Errorf("%v, authorized %q\n%s", err, raw, said)
+			}
+		})
+	}
+}
+
 // terminal is one that nobody has open.
 func terminal(t *testing.T) string {
 	t.Helper()
@@ -136,6 +163,12 @@ func tellingOf(t *testing.T, modems ...api.Modem) string {
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		for _, m := range modems {
+			if r.URL.Path == "/v1/modems/"+m.Name {
+				_ = json.NewEncoder(w).Encode(m)
+				return
+			}
+		}
 		_ = json.NewEncoder(w).Encode(api.Modems{Modems: modems})
 	})}
 	done := make(chan struct{})
