@@ -134,7 +134,7 @@ func (a *app) addHistory(ctx context.Context, r *report) error {
 	})
 }
 
-// harmless are the settings whose text tells nothing of people.
+// harmless are the settings whose text tells nothing of people but by their numbers.
 var harmless = map[string]bool{"level": true, "format": true, "mode": true, "on_unknown": true, "name": true, "device": true, "profile": true, "smss": true}
 
 // settings are the lines of the configuration; of the others that are text only
@@ -148,7 +148,11 @@ func settings(cfg configs.Config) []string {
 	for line := range strings.Lines(b.String()) {
 		line = strings.TrimSpace(line)
 		key, value, ok := strings.Cut(line, " = ")
-		if ok && !plainValue(value) && !harmless[key] {
+		switch text, err := strconv.Unquote(value); {
+		case !ok || plainValue(value):
+		case harmless[key] && err == nil:
+			line = key + " = " + strconv.Quote(hidden(text))
+		default:
 			line = key + " = (set)"
 		}
 		if line != "" {
@@ -192,6 +196,16 @@ func tail(s string, n int) string {
 // longest of what may stay in a sentence: a code, a year, a device's number.
 var telling = regexp.MustCompile(`\+?[0-9]{6,}|[0-9A-Fa-f]{12,}|"[^"]*"`)
 
+// byID is a link of udev's, in whose name a serial number stands with nothing to tell
+// it from the rest; which of the ports it is stays.
+var byID = regexp.MustCompile(`(by-id/)[^\s"]+?((?:-if[0-9a-f]+(?:-port[0-9]+)?)?:?(?:[\s"]|$))`)
+
+// hidden is a sentence without what tells who somebody is.
+func hidden(s string) string {
+	s = byID.ReplaceAllString(s, "${1}***$2")
+	return telling.ReplaceAllStringFunc(s, func(s string) string { return tail(s, 0) })
+}
+
 // masked is the JSON of r, in which nothing in a sentence tells who somebody is.
 func masked(r report) ([]byte, error) {
 	raw, err := json.Marshal(r)
@@ -210,7 +224,8 @@ func masked(r report) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// spared are the fields that name makes and programs, which have long numbers too.
+// spared are the fields that name makes and programs, which have long numbers too,
+// and the settings, which are hidden one by one.
 var spared = map[string]bool{"revision": true, "model": true, "manufacturer": true, "kernel": true, "commit": true, "config": true, "sentence": true, "remedy": true}
 
 func maskedTree(key string, v any) any {
@@ -227,7 +242,7 @@ func maskedTree(key string, v any) any {
 		if _, err := time.Parse(time.RFC3339Nano, v); err == nil || spared[key] || key == "imei" || key == "imsi" || key == "iccid" {
 			return v
 		}
-		return telling.ReplaceAllStringFunc(v, func(s string) string { return tail(s, 0) })
+		return hidden(v)
 	}
 	return v
 }

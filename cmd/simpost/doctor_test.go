@@ -176,3 +176,19 @@ func tellingOf(t *testing.T, modems ...api.Modem) string {
 	t.Cleanup(func() { server.Close(); <-done })
 	return socket
 }
+
+func TestHidden(t *testing.T) {
+	for in, want := range map[string]string{
+		"imei:490154203237518":                                                 "imei:***************",
+		"/dev/ttyUSB2 at 1-1.2, gpiochip0/4, usb:1-1.2":                        "/dev/ttyUSB2 at 1-1.2, gpiochip0/4, usb:1-1.2",
+		"/dev/serial/by-id/usb-FTDI_A5XK3":                                     "/dev/serial/by-id/***",
+		"open /dev/serial/by-id/usb-Si:1_A5-XK3-if00-port0: no such device":    "open /dev/serial/by-id/***-if00-port0: no such device",
+		"/dev/serial/by-id/usb-A_1-if02 and /dev/serial/by-id/usb-B_2-if0a, 2": "/dev/serial/by-id/***-if02 and /dev/serial/by-id/*** 2",
+		"`ls /dev/serial/by-id` shows what is attached":                        "`ls /dev/serial/by-id` shows what is attached",
+		"/dev/serial/by-path/pci-0000:00:14.0-usb-0:2:1.0":                     "/dev/serial/by-path/pci-0000:00:14.0-usb-0:2:1.0",
+	} {
+		if got := hidden(in); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
