@@ -128,6 +128,7 @@ func (a *app) runDoctor(ctx context.Context, report string) error {
 	if err != nil {
 		return err
 	}
+	daemon.NameHolders(x.Modems, a.server())
 	if report != "" {
 		if err := a.writeReport(ctx, report, x, cfg); err != nil {
 			return err
@@ -158,7 +159,6 @@ func (a *app) examine(ctx context.Context) (examination, configs.Config, error) 
 	var refused *api.Error
 	switch {
 	case err == nil:
-		daemon.NameHolders(x.Modems, serverOf(cmp.Or(c.Socket, api.DefaultSocket)))
 		x.separate()
 		return x, cfg, nil
 	case ctx.Err() != nil || !errors.As(err, &refused):
@@ -192,16 +192,19 @@ func (x *examination) look(ctx context.Context, a *app, cfg configs.Config, cfgE
 	} else {
 		x.Modems = e.Attached(ctx, a.asking)
 	}
-	daemon.NameHolders(x.Modems)
 	x.separate()
 	if len(x.Modems) == 0 {
 		x.Machine = e.Machine()
 	}
 }
 
-// serverOf is the process that listens on a socket, 0 if the kernel does not say.
-func serverOf(socket string) int {
-	c, err := net.Dial("unix", socket)
+// server is the daemon's process, 0 if none runs.
+func (a *app) server() int {
+	at, err := a.client()
+	if err != nil {
+		return 0
+	}
+	c, err := net.Dial("unix", cmp.Or(at.Socket, api.DefaultSocket))
 	if err != nil {
 		return 0
 	}
