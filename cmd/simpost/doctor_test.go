@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"simpost/daemon/api"
 )
@@ -42,6 +43,9 @@ func TestDoctorNamesWhoTheDaemonCantSee(t *testing.T) {
 			} else {
 				m.Port = port
 			}
+			if c.condition != api.CondPortBusy {
+				daemonOpens(t, port)
+			}
 			pid := holding(t, c.program, port)
 			said := doctorOn(t, m)
 			for _, want := range c.want {
@@ -57,11 +61,7 @@ func TestDoctorNamesWhoTheDaemonCantSee(t *testing.T) {
 // port of a modem that works is what is wrong.
 func TestDoctorNamesNobodyWhoMay(t *testing.T) {
 	port := terminal(t)
-	f, err := os.OpenFile(port, os.O_RDWR, 0) // this process is the daemon
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	daemonOpens(t, port)
 	silent := api.Modem{Name: "office", Device: port, Diagnosis: []api.Diagnosis{{Code: api.CondSilent, Sentence: "nothing answers"}}}
 	if said := doctorOn(t, silent); strings.Contains(said, "pid") {
 		t.Errorf("it names somebody:\n%s", said)
@@ -96,6 +96,19 @@ func TestRestartAsksTheDaemon(t *testing.T) {
 				t.Errorf("%v, authorized %q\n%s", err, raw, said)
 			}
 		})
+	}
+}
+
+// daemonOpens has this process, which answers as the daemon, open and lock a port.
+func daemonOpens(t *testing.T, port string) {
+	t.Helper()
+	f, err := os.OpenFile(port, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Fatal(err)
 	}
 }
 
