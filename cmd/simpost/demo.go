@@ -39,6 +39,9 @@ const (
 // demoReady bounds the start of the daemon and its modems.
 const demoReady = 60 * time.Second
 
+// demoReports bounds the wait for reports: one that comes while the daemon is dead is lost.
+const demoReports = 20 * time.Second
+
 type demoFlags struct {
 	dir       string
 	killAfter string
@@ -292,10 +295,25 @@ func (d *demo) sendOne(ctx context.Context) (api.Message, error) {
 }
 
 // untilSettled waits for the fate of the message, and for it at the other side.
+// Reports are waited for demoReports only.
 func (d *demo) untilSettled(ctx context.Context, id string) error {
+	if err := d.untilGoal(ctx, id, api.Sent); err != nil {
+		return err
+	}
+	reports, cancel := context.WithTimeout(ctx, demoReports)
+	defer cancel()
+	err := d.untilGoal(reports, id, api.Delivered)
+	if reports.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	d.say("demo", "a report did not come: what a modem hands over while nobody listens is lost")
+	return nil
+}
+
+func (d *demo) untilGoal(ctx context.Context, id string, goal api.State) error {
 	return d.until(ctx, func(ctx context.Context) (bool, error) {
 		m, err := d.api.Get(ctx, id)
-		if err != nil || !settled(m, api.Delivered) {
+		if err != nil || !settled(m, goal) {
 			return false, err
 		}
 		if m.State != api.Delivered {
