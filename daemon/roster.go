@@ -26,6 +26,7 @@ import (
 
 const (
 	eventQuiet  = 100 * time.Millisecond // a stick makes a dozen events in a row
+	portsLate   = time.Second            // after a stick's last port for a driver to make another
 	lookAgain   = 30 * time.Second       // at what is attached, though the kernel tells
 	lookAlone   = 3 * time.Second        // where it does not
 	looksAtOnce = 4                      // ports that are asked at a time
@@ -56,7 +57,7 @@ type roster struct {
 	seats    map[string]*seat
 	known    map[string]knownModem // by name, as on record
 	homes    map[string]home       // by name, of modems with a path that the kernel gave
-	spoke    map[home]bool         // an adapter behind which there was a modem
+	spoke    map[home]*spoken      // devices that answered when they were asked
 	started  map[string]bool       // automatic modems that have a supervisor
 	looking  int
 	changed  chan struct{} // closed and made anew at every change
@@ -64,11 +65,18 @@ type roster struct {
 	trouble  string        // why the list can't be read, to say it once
 }
 
+// spoken is how a device answered.
+type spoken struct {
+	number int // of the interface
+}
+
 // seat is a device while it is attached.
 type seat struct {
 	dev    hw.Device
 	choice hw.Choice
-	modem  bool // it is one, and not only something that may have one behind it
+	judged bool    // choice is more than that it is too early for one
+	modem  bool    // it is one, and not only something that may have one behind it
+	before *spoken // nil: it never answered
 	since  time.Time
 
 	path    string // its AT port; "" while that is not known
@@ -88,7 +96,7 @@ type seat struct {
 
 func (d *Daemon) newRoster() (*roster, error) {
 	r := &roster{source: d.Devices, open: d.open, modems: d.cfg.Modems, log: d.log, now: d.now, poked: make(chan struct{}, 1),
-		seats: map[string]*seat{}, known: map[string]knownModem{}, homes: map[string]home{}, spoke: map[home]bool{}, started: map[string]bool{}, changed: make(chan struct{})}
+		seats: map[string]*seat{}, known: map[string]knownModem{}, homes: map[string]home{}, spoke: map[home]*spoken{}, started: map[string]bool{}, changed: make(chan struct{})}
 	switch root := d.Hands.Root; {
 	case r.source.Attached != nil:
 	case root != "":
@@ -210,9 +218,14 @@ func (r *roster) rescan() {
 	for _, d := range devices {
 		key := seatKey(d)
 		present[key] = true
-		if r.seats[key] == nil {
-			r.seats[key] = r.newSeat(d)
-			r.log.Info("attached", "place", d.Place, "id", d.Vendor+":"+d.Product, "model", d.Model, "port", r.seats[key].choice.TTY.Path, "why", r.seats[key].choice.Why)
+		s := r.seats[key]
+		known := s != nil && s.judged
+		if s == nil {
+			s = r.newSeat(d)
+			r.seats[key] = s
+		}
+		if s.judge(d, time.Now()); s.judged && !known {
+			r.log.Info("attached", "place", d.Place, "id", d.Vendor+":"+d.Product, "model", d.Model, "port", s.choice.TTY.Path, "why", s.choice.Why)
 		}
 	}
 	maps.DeleteFunc(r.seats, func(key string, s *seat) bool { return !present[key] && r.leave(s) })
@@ -221,7 +234,9 @@ func (r *roster) rescan() {
 
 // leave ends the work with a device that has gone.
 func (r *roster) leave(s *seat) bool {
-	r.log.Info("detached", "place", s.dev.Place, "modem", s.owner)
+	if s.judged {
+		r.log.Info("detached", "place", s.dev.Place, "modem", s.owner)
+	}
 	s.free(hw.ErrGone)
 	return true
 }
@@ -236,11 +251,29 @@ func (s *seat) free(cause error) {
 }
 
 func (r *roster) newSeat(d hw.Device) *seat {
-	s := &seat{dev: d, choice: d.Choose(), since: time.Now(), modem: d.IsModem() || r.spoke[homeIn(d, 0)]}
-	if s.choice.Sure {
-		s.path = s.choice.TTY.Path
-	}
+	before := r.spoke[homeIn(d, 0)]
+	s := &seat{dev: d, since: time.Now(), modem: d.IsModem() || before != nil, before: before}
+	s.judge(d, s.since)
 	return s
+}
+
+// judge chooses the port, once. A stick's ports appear one after the other, and what
+// looks best at first may be for dial-up: where one that is still to come may be the
+// better one, the list must have stayed the same for a moment. An interface that no
+// driver takes may never get one, and is waited for a little longer only.
+func (s *seat) judge(d hw.Device, now time.Time) {
+	if s.judged {
+		return
+	}
+	age, choice := now.Sub(s.since), d.Choose()
+	if choice.Early && (age < eventQuiet || d.Pending > 0 && age < portsLate) {
+		s.choice = hw.Choice{Why: "its ports are still appearing"}
+		return
+	}
+	s.dev, s.choice, s.judged = d, choice, true
+	if choice.Sure && s.path == "" {
+		s.path = choice.TTY.Path
+	}
 }
 
 // seatKey is another one after a re-plug: the device's number is.
@@ -283,6 +316,9 @@ func (r *roster) idle(now time.Time) time.Duration {
 		wait = lookAlone
 	}
 	for _, s := range r.seats {
+		if !s.judged {
+			return 0
+		}
 		if r.wantsLook(s) && r.looking < looksAtOnce {
 			wait = min(wait, s.next.Sub(now))
 		}
@@ -299,17 +335,14 @@ func (r *roster) inOrder() []*seat {
 
 // look asks a device who it is, port after port where that is not known.
 func (r *roster) look(ctx context.Context, s *seat) {
-	ports := s.choice.Try
-	if s.choice.Sure {
-		ports = []hw.TTY{s.choice.TTY}
-	}
-	line, sim := r.howToAsk(s)
+	ports, line, sim := r.howToAsk(s)
 	var id modem.Identity
 	var path string
+	var number int
 	err := errors.New("it has no port to ask")
 	for _, p := range ports {
 		if id, err = r.ask(ctx, hw.Port{Path: p.Path, Baud: line.Baud, RTSCTS: line.RTSCTS}, sim); err == nil {
-			path = p.Path
+			path, number = p.Path, p.Interface
 			break
 		}
 		if ctx.Err() != nil {
@@ -324,7 +357,8 @@ func (r *roster) look(ctx context.Context, s *seat) {
 	switch {
 	case err == nil:
 		s.path, s.baud, s.id, s.asked, s.modem = path, line.Baud, id, true, true
-		r.spoke[homeIn(s.dev, 0)] = true
+		s.before = &spoken{number}
+		r.spoke[homeIn(s.dev, 0)] = s.before
 	case s.owner != "" && s.looks >= hopeless:
 		s.path = s.choice.TTY.Path // its supervisor will say what is wrong
 	}
@@ -343,9 +377,9 @@ func (r *roster) ask(ctx context.Context, port hw.Port, sim bool) (modem.Identit
 // slowLine is the other speed that modems behind an adapter are often set to.
 const slowLine = 9600
 
-// howToAsk is how the line is set, which matters behind adapters only, and whether
-// the SIM's number is wanted.
-func (r *roster) howToAsk(s *seat) (line hw.Port, sim bool) {
+// howToAsk is which ports are asked, how the line is set, which matters behind
+// adapters only, and whether the SIM's number is wanted.
+func (r *roster) howToAsk(s *seat) (ports []hw.TTY, line hw.Port, sim bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	mc := r.config(s.owner)
@@ -356,10 +390,28 @@ func (r *roster) howToAsk(s *seat) (line hw.Port, sim bool) {
 	if line.Baud == 0 && !s.choice.Sure && s.looks%2 == 1 {
 		line.Baud = slowLine
 	}
-	return line, slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
+	return s.ports(), line, slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
 		how, _ := mc.FoundBy()
 		return how == configs.ByICCID
 	})
+}
+
+// ports are those that are asked, first the one that answered before. The unlikely
+// ones are left alone while the others may only be booting.
+func (s *seat) ports() []hw.TTY {
+	if s.choice.Sure {
+		return []hw.TTY{s.choice.TTY}
+	}
+	all := slices.Concat(s.choice.Try, s.choice.Later)
+	ports := all
+	if s.looks < hopeless-1 {
+		ports = s.choice.Try
+	}
+	i := slices.IndexFunc(all, func(t hw.TTY) bool { return s.before != nil && t.Interface == s.before.number })
+	if i < 0 {
+		return ports
+	}
+	return append([]hw.TTY{all[i]}, slices.DeleteFunc(slices.Clone(ports), func(t hw.TTY) bool { return t == all[i] })...)
 }
 
 // misses says whether a modem has no device that is found by what a device says.

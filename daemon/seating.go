@@ -458,8 +458,8 @@ func (r *roster) release(t tenure, err error) {
 		*s = *r.newSeat(s.dev)
 	case how == configs.ByICCID && errors.Is(err, errSIMChanged):
 		s.owner, s.asked, s.next = "", false, time.Time{}
-	case how == configs.ByPlace && !s.choice.Sure && wrongPort(err):
-		s.path, s.asked = "", false
+	case (how == configs.ByPlace || how == configs.Auto) && !s.choice.Sure && !s.asked && wrongPort(err):
+		s.path = ""
 	}
 	s.failed = err != nil && !errors.Is(err, errMoved)
 }

@@ -29,6 +29,7 @@ type Device struct {
 	Serial          string // may be empty, and the same in all sticks of a kind
 	Node            string // its file below /dev/bus/usb
 	TTYs            []TTY  // by interface; empty: no driver has made one
+	Pending         int    // interfaces that are still to come, or that no driver has taken, perhaps for good
 
 	storage bool // shows itself as a disk or a CD-ROM
 	network bool // is a network card
@@ -83,6 +84,8 @@ func readDevice(usb, place string) (Device, bool) {
 	for _, dir := range interfaces {
 		d.readInterface(dir)
 	}
+	said, _ := strconv.Atoi(attribute(dir, "bNumInterfaces"))
+	d.Pending = d.idle + max(said-len(interfaces), 0)
 	slices.SortFunc(d.TTYs, func(a, b TTY) int {
 		return cmp.Or(cmp.Compare(a.Interface, b.Interface), cmp.Compare(len(a.Path), len(b.Path)), cmp.Compare(a.Path, b.Path))
 	})

@@ -3,6 +3,7 @@ package hw
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -92,5 +93,65 @@ func TestPlacesAreInOrder(t *testing.T) {
 				t.Errorf("%s and %s: %d", places[i], places[j], got)
 			}
 		}
+	}
+}
+
+// Interfaces that the kernel has yet to show, or that no driver has taken, may still bring ports.
+func TestInterfacesAreCounted(t *testing.T) {
+	root := loadTree(t, "testdata/sysfs/quectel-ec25.txt").build(t)
+	if err := os.WriteFile(filepath.Join(root, "bus/usb/devices/1-1/bNumInterfaces"), []byte(" 7\n"), 0o444); err != nil {
+		t.Fatal(err)
+	}
+	devices, err := Attached(root)
+	if err != nil || len(devices) != 2 {
+		t.Fatalf("%+v, %v", devices, err)
+	}
+	for i, want := range []int{7 - 5, 1} {
+		if got := devices[i].Pending; got != want {
+			t.Errorf("%s: %d pending, want %d", devices[i].Place, got, want)
+		}
+	}
+}
+
+// What the ports of a stick are taken for before the last of them is there.
+func TestChoiceIsEarly(t *testing.T) {
+	for _, tt := range []struct {
+		file  string
+		early []bool // with the first port, with two, with three
+	}{
+		{"huawei-e1550", []bool{true, true, true}},    // the highest is the AT port
+		{"huawei-pcui", []bool{true, true, false}},    // dial-up, diagnostics, AT
+		{"quectel-ec25", []bool{false, false, false}}, // none, none, AT
+		{"simcom-a7670", []bool{false, false, false}}, // none, AT, dial-up
+		{"telit-he910", []bool{true, true, true}},     // in no table
+		{"sim800-adapters", []bool{false}},            // no modem: each port is only asked
+	} {
+		devices, err := Attached(loadTree(t, "testdata/sysfs/"+tt.file+".txt").build(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, want := range tt.early {
+			d := devices[0]
+			d.TTYs = slices.Clone(d.TTYs[:n+1])
+			for i := range d.TTYs {
+				d.TTYs[i].Role = ""
+			}
+			d.assignRoles()
+			if c := d.Choose(); c.Early != want {
+				t.Errorf("%s with %d ports: early is %t: %s", tt.file, n+1, c.Early, c.Why)
+			}
+		}
+	}
+}
+
+// What looks like a port for diagnostics is not tried with the rest.
+func TestWhatIsTriedLater(t *testing.T) {
+	devices, err := Attached(loadTree(t, "testdata/sysfs/quectel-ec200.txt").build(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := devices[len(devices)-1].Choose()
+	if len(c.Try) != 1 || c.Try[0].Endpoints != 3 || len(c.Later) != 2 {
+		t.Errorf("%+v", c)
 	}
 }

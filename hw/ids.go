@@ -139,7 +139,7 @@ func (d *Device) assignBareHuawei() {
 	for i := range d.TTYs {
 		t := &d.TTYs[i]
 		switch {
-		case t.Role != "" || t.Class != [3]int{classVendor, 0xff, 0xff}:
+		case t.Role != "" || !d.bareHuawei(*t):
 		case t.Interface == 0:
 			t.Role = roleDialUp
 		case t.Interface <= 4:
@@ -151,6 +151,11 @@ func (d *Device) assignBareHuawei() {
 	}
 }
 
+// bareHuawei reports whether only what else the stick has tells what a port of it is for.
+func (d Device) bareHuawei(t TTY) bool {
+	return d.Vendor == "12d1" && t.Class == [3]int{classVendor, 0xff, 0xff} && d.model().roles[t.Interface] == ""
+}
+
 // saysAT reports whether an interface says that it takes AT commands: CDC ACM
 // with a protocol from V.250 to CDMA (USB CDC 1.2, table 17; PSTN 1.2).
 func (t TTY) saysAT() bool {
@@ -159,10 +164,12 @@ func (t TTY) saysAT() bool {
 
 // Choice is what Choose makes of a device.
 type Choice struct {
-	TTY  TTY    // the AT port, or the likeliest; its Path is empty if there is none
-	Sure bool   // table or rules decided: nothing needs to be tried
-	Try  []TTY  // unless Sure: what may be tried for an answer to AT, the likeliest first
-	Why  string // the reason in words, for people
+	TTY   TTY    // the AT port, or the likeliest; its Path is empty if there is none
+	Sure  bool   // table or rules decided: nothing needs to be tried
+	Early bool   // a port that is still to come may be the better one
+	Try   []TTY  // unless Sure: what may be tried for an answer to AT, the likeliest first
+	Later []TTY  // what is left for when those stay silent, for diagnostics more likely than for AT
+	Why   string // the reason in words, for people
 }
 
 // Choose says which terminal of the device takes AT commands, and why.
@@ -175,7 +182,7 @@ func (d Device) Choose() Choice {
 	}
 	for _, role := range []string{roleAT, roleSecondAT} {
 		if i := slices.IndexFunc(d.TTYs, func(t TTY) bool { return t.Role == role }); i >= 0 {
-			return Choice{TTY: d.TTYs[i], Sure: true, Why: d.whyRole(d.TTYs[i])}
+			return Choice{TTY: d.TTYs[i], Sure: true, Early: role != roleAT || d.bareHuawei(d.TTYs[i]), Why: d.whyRole(d.TTYs[i])}
 		}
 	}
 	left := slices.DeleteFunc(slices.Clone(d.TTYs), func(t TTY) bool { return t.Role != "" })
@@ -205,23 +212,36 @@ func (d Device) lastResort() Choice {
 	if i < 0 {
 		return Choice{Why: "all its ports are known, and none is for AT"}
 	}
-	return Choice{TTY: d.TTYs[i], Sure: true, Why: fmt.Sprintf("interface %02x is for dial-up, and no other port takes AT", d.TTYs[i].Interface)}
+	return Choice{TTY: d.TTYs[i], Sure: true, Early: true, Why: fmt.Sprintf("interface %02x is for dial-up, and no other port takes AT", d.TTYs[i].Interface)}
 }
 
 // fromLeft chooses among the ports that nothing is known of.
 func (d Device) fromLeft(left []TTY) Choice {
 	first := left[0]
-	switch {
-	case d.IsModem() && first.saysAT():
-		return Choice{TTY: first, Sure: true, Why: fmt.Sprintf("interface %02x says that it takes AT commands (CDC ACM, protocol %d)", first.Interface, first.Class[2])}
-	case d.IsModem() && len(left) == 1:
-		return Choice{TTY: first, Sure: true, Why: fmt.Sprintf("interface %02x is the only port of the modem that can be for AT", first.Interface)}
-	case d.IsModem():
-		return Choice{TTY: first, Try: left, Why: fmt.Sprintf("%s is in no table: one of its %d ports has to answer to AT", d.id(), len(left))}
-	case first.saysAT():
+	if d.IsModem() {
+		return d.fromModem(left)
+	}
+	if first.saysAT() {
 		return Choice{TTY: first, Try: left, Why: fmt.Sprintf("interface %02x says that it takes AT commands, as much else does: it has to answer first", first.Interface)}
 	}
 	return Choice{TTY: first, Try: left, Why: fmt.Sprintf("a USB-serial adapter (%s): whatever hangs on it has to answer to AT first", first.Driver)}
+}
+
+// fromModem is fromLeft for a modem. A port without an endpoint for interrupts is
+// for diagnostics more likely than for AT, but some makers' AT ports have none either.
+func (d Device) fromModem(left []TTY) Choice {
+	first := left[0]
+	switch {
+	case first.saysAT():
+		return Choice{TTY: first, Sure: true, Early: true, Why: fmt.Sprintf("interface %02x says that it takes AT commands (CDC ACM, protocol %d)", first.Interface, first.Class[2])}
+	case len(left) == 1:
+		return Choice{TTY: first, Sure: true, Early: true, Why: fmt.Sprintf("interface %02x is the only port of the modem that can be for AT", first.Interface)}
+	}
+	c := Choice{TTY: first, Early: true, Try: left, Why: fmt.Sprintf("%s is in no table: one of its %d ports has to answer to AT", d.id(), len(left))}
+	if i := slices.IndexFunc(left, func(t TTY) bool { return t.likely() == 0 }); i > 0 {
+		c.Try, c.Later = left[:i], left[i:]
+	}
+	return c
 }
 
 func (d Device) whyRole(t TTY) string {
