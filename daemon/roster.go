@@ -68,6 +68,7 @@ type roster struct {
 // spoken is how a device answered.
 type spoken struct {
 	number int // of the interface
+	baud   int // 0: any
 }
 
 // seat is a device while it is attached.
@@ -82,9 +83,9 @@ type seat struct {
 	path    string // its AT port; "" while that is not known
 	baud    int    // at which it answered; 0: not asked, or any
 	id      modem.Identity
-	asked   bool  // id is what it said
-	why     error // it said nothing
-	looks   int
+	asked   bool      // id is what it said
+	why     error     // it said nothing
+	looks   int       // without an answer
 	next    time.Time // when it may be asked again
 	looking bool
 
@@ -356,8 +357,8 @@ func (r *roster) look(ctx context.Context, s *seat) {
 	r.looking--
 	switch {
 	case err == nil:
-		s.path, s.baud, s.id, s.asked, s.modem = path, line.Baud, id, true, true
-		s.before = &spoken{number}
+		s.path, s.baud, s.id, s.asked, s.modem, s.looks = path, line.Baud, id, true, true, 0
+		s.before = &spoken{number, line.Baud}
 		r.spoke[homeIn(s.dev, 0)] = s.before
 	case s.owner != "" && s.looks >= hopeless:
 		s.path = s.choice.TTY.Path // its supervisor will say what is wrong
@@ -374,9 +375,6 @@ func (r *roster) ask(ctx context.Context, port hw.Port, sim bool) (modem.Identit
 	return modem.Look(ctx, rwc, sim)
 }
 
-// slowLine is the other speed that modems behind an adapter are often set to.
-const slowLine = 9600
-
 // howToAsk is which ports are asked, how the line is set, which matters behind
 // adapters only, and whether the SIM's number is wanted.
 func (r *roster) howToAsk(s *seat) (ports []hw.TTY, line hw.Port, sim bool) {
@@ -387,13 +385,29 @@ func (r *roster) howToAsk(s *seat) (ports []hw.TTY, line hw.Port, sim bool) {
 		mc = *r.auto
 	}
 	line.Baud, line.RTSCTS = mc.Baud, mc.RTSCTS
-	if line.Baud == 0 && !s.choice.Sure && s.looks%2 == 1 {
-		line.Baud = slowLine
+	if line.Baud == 0 && !s.choice.Sure {
+		line.Baud = s.speed()
 	}
 	return s.ports(), line, slices.ContainsFunc(r.modems, func(mc configs.Modem) bool {
 		how, _ := mc.FoundBy()
 		return how == configs.ByICCID
 	})
+}
+
+// speed is that of the next question. One takes seconds, so two of three are at the
+// likeliest speeds, of which one is that of the last answer: a modem that still boots
+// is not kept waiting by the rest.
+func (s *seat) speed() int {
+	order := speeds
+	if s.before != nil && s.before.baud != 0 {
+		others := slices.DeleteFunc(slices.Clone(speeds), func(baud int) bool { return baud == s.before.baud })
+		order = append([]int{s.before.baud}, others...)
+	}
+	turn, which := s.looks/3, s.looks%3
+	if which == 2 {
+		which += turn % (len(order) - 2)
+	}
+	return order[which]
 }
 
 // ports are those that are asked, first the one that answered before. The unlikely

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,6 @@ type usb struct {
 	modems  map[string]*emulator.Modem // by terminal; nil: nothing answers there
 	opened  map[string]int             // by terminal
 	changed func()
-	slow    string    // a terminal whose modem hears 9600 baud only
 	granted time.Time // the use of all of them
 	deaf    bool      // the kernel does not tell
 }
@@ -84,10 +84,10 @@ func (u *usb) open(p hw.Port) (io.ReadWriteCloser, error) {
 	if early {
 		return nil, &hw.OpenError{Path: p.Path, Condition: hw.NoPermission, Err: os.ErrPermission}
 	}
-	if m == nil || p.Path == u.slow && p.Baud != 9600 {
+	if m == nil {
 		return &silentPort{done: make(chan struct{})}, nil
 	}
-	rwc, err := m.Open()
+	rwc, err := m.OpenAt(cmp.Or(p.Baud, hw.DefaultBaud))
 	if errors.Is(err, emulator.ErrInUse) {
 		u.w.t.Errorf("%s was opened twice", p.Path)
 	}
@@ -286,16 +286,6 @@ func TestAdaptersAreAskedSeldom(t *testing.T) {
 			w.resumes("office", "353915030000013", 5*time.Second)
 		})
 	}
-}
-
-// A modem behind an adapter may be set to 9600 baud.
-func TestAutoFindsASlowLine(t *testing.T) {
-	inUSBWorld(t, imeis(), auto("office"), func(w *world, u *usb) {
-		u.slow = "/dev/ttyUSB0"
-		u.adapter("a", "1-1.1", "/dev/ttyUSB0")
-		w.start()
-		w.resumes("office", "353915030000013", 15*time.Second)
-	})
 }
 
 func (u *usb) times(path string) int {
