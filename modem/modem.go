@@ -34,7 +34,7 @@ type Config struct {
 
 // PINGuard keeps a wrong PIN from being entered twice, over restarts and power cuts. All three must be set to use a PIN.
 // They are called from Open only. A key is an ICCID, or names the modem ("imei-..", "blind-..") for cards that hide their
-// ICCID behind the PIN; one try is recorded under two keys.
+// ICCID behind the PIN; one try is recorded under two keys, and looked for under all that the card may have told.
 type PINGuard struct {
 	Keep   int                    // tries that stay for a person; 0 is 2, the least is 1
 	Tried  func(key string) bool  // a PIN was entered on this SIM and never seen to work

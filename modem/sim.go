@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"simpost/atcmd"
 )
@@ -16,6 +18,9 @@ import (
 // fewer, unless a person says that one may be enough; a PUK never.
 
 const triesKept = 2
+
+// shortICCID is the shortest, without a check digit.
+const shortICCID = 18
 
 var pinGrammar = regexp.MustCompile(`^[0-9]{4,8}$`)
 
@@ -135,16 +140,33 @@ func (m *Modem) enterPIN(ctx context.Context) error {
 // next: "blind" records a try on a card without a name, and counts for every card in this modem; "imei" records any try
 // in this modem, and counts for a card without a name.
 func (m *Modem) pinKeys() (look, mark []string) {
-	id, blind, any := m.id.ICCID, "blind-"+m.id.IMEI, "imei-"+m.id.IMEI
+	id, blind, any := strings.ToUpper(m.id.ICCID), "blind-"+m.id.IMEI, "imei-"+m.id.IMEI
 	switch {
 	case id != "" && m.id.IMEI != "":
-		return []string{id, blind}, []string{id, any}
+		return append(spellings(m.id.ICCID), blind), []string{id, any}
 	case id != "":
-		return []string{id}, []string{id}
+		return spellings(m.id.ICCID), []string{id}
 	case m.id.IMEI != "":
 		return []string{any}, []string{blind, any}
 	}
 	return nil, nil
+}
+
+// spellings are the names by which a modem may have told the card that is now told as iccid: without its check digit or
+// with one (ITU-T E.118), in upper or lower case. No shorter name is this card's alone: cards are numbered in series.
+func spellings(iccid string) []string {
+	id := strings.ToUpper(iccid)
+	all := []string{id, iccid}
+	if len(id) < shortICCID {
+		return all
+	}
+	for check := range 10 {
+		all = append(all, id+strconv.Itoa(check))
+	}
+	if len(id) > shortICCID {
+		all = append(all, id[:len(id)-1])
+	}
+	return all
 }
 
 func forEach(keys []string, f func(string) error) error {

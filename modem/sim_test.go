@@ -255,3 +255,31 @@ func TestCountersOfTheDialects(t *testing.T) {
 		}
 	}
 }
+
+// TestPINNeverTwiceHoweverTheCardIsTold: modems tell one card with and without its check digit, in upper and lower case.
+func TestPINNeverTwiceHoweverTheCardIsTold(t *testing.T) {
+	for _, c := range []struct {
+		first, second string
+		same          bool
+	}{
+		{"8947010000000000017", "89470100000000000175", true}, {"89470100000000000175", "8947010000000000017", true},
+		{"894701000000000001", "8947010000000000017", true}, {"8947010000000000017", "894701000000000001", true},
+		{"8986010A0000000001", "8986010a00000000017", true}, {"8986010a00000000017", "8986010A00000000017", true},
+		// The next cards of a series, which often have one PIN, are others.
+		{"89014103211118510720", "89014103211118510738", false}, {"8901410321111851072", "8901410321111851073", false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d, entered := &diary{tried: map[string]bool{}}, 0
+			for _, iccid := range []string{c.first, c.second} {
+				s, card := newScript(t), &card{pin: "1234", left: 3}
+				s.on, s.answers["+CCID"] = card.on, "+CCID: "+iccid+"|OK"
+				_, err := s.open(Config{PIN: func() (string, error) { return "9999", nil }, Guard: d.guard()})
+				wantCondition(t, err, "pin-refused")
+				entered += card.entered
+			}
+			if c.same != (entered == 1) {
+				t.Errorf("%s, then %s: entered %d times", c.first, c.second, entered)
+			}
+		})
+	}
+}
