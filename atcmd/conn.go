@@ -18,7 +18,7 @@ type Config struct {
 	CloseLimit time.Duration // Close waits this long for the port to free its reader and writer; 5 s
 	Quiet      time.Duration // silence that ends draining after a command was given up, and a line without an end; 200 ms
 	DrainMax   time.Duration // draining ends after this, even in a flood; 2 s
-	PingWait   time.Duration // wait for the first ping of a resync; each further one waits twice as long; 1 s
+	PingWait   time.Duration // wait for the first ping of a resync, and for each AT; a further ping waits twice as long; 1 s
 	PDUWait    time.Duration // wait for the PDU line of +CMT, or the closing quote of +CUSD; 1 s
 
 	// Resynced, if set, is called when a resync has ended: ok says that the modem answers again, else the Conn has

@@ -5,6 +5,9 @@ import "time"
 // After a command was given up half way its answer may still come, its prompt may still open, and a modem may do
 // nothing else meanwhile. Nothing is written for anybody until the line is in step again: silence, ESC if a prompt may
 // be open (never ^Z), and a ping whose answer can't be taken for another. If no ping is answered the connection ends.
+//
+// Pings are few and ever further apart. Where no more than a plain AT was given up, a module may be starting that has not
+// heard of any: it is asked AT every PingWait, and pinged again as soon as it has a final result to show.
 
 // pings have an answer of their own name that no modem sends by itself. Each is used once per resync: the answer of the
 // newest proves that whatever came before it is in.
@@ -15,23 +18,24 @@ const maxEscapes = 5
 
 // resync is the state lost.
 type resync struct {
-	x       *exchange // given up; nil if the line was dirty
-	synced  chan struct{}
-	prompts chan struct{} // one slot: wakes the resync, a prompt came
+	x      *exchange // given up; nil if the line was dirty
+	synced chan struct{}
+	woken  chan struct{} // one slot: wakes the resync: a prompt came, or an answer to a plain AT
 
 	// guarded by Conn.mu
 	asking bool     // a prompt may be open: only ESC may be written
-	pings  []string // sent
+	heard  bool     // a final result came
+	pings  []string // sent; "" is a plain AT, which no answer belongs to
 	pinged bool     // the newest ping's own line came, its OK did not
 }
 
 // lose enters the state lost, for x or, with nil, for a dirty line. c.mu is held.
 func (c *Conn) lose(x *exchange) {
 	c.lost = &resync{
-		x:       x,
-		asking:  c.asking,
-		synced:  make(chan struct{}),
-		prompts: make(chan struct{}, 1),
+		x:      x,
+		asking: c.asking,
+		synced: make(chan struct{}),
+		woken:  make(chan struct{}, 1),
 	}
 	c.dirty, c.asking = false, false
 	c.fr.wantPrompt, c.fr.echo = true, ""
@@ -65,8 +69,22 @@ func (r *resync) answered(p string) { r.pinged = p == r.pings[len(r.pings)-1] }
 // prompted notes a prompt.
 func (r *resync) prompted() {
 	r.asking = true
+	r.wake()
+}
+
+// hears notes a final result, of whatever: the modem answers again.
+func (r *resync) hears() {
+	r.heard = true
+	if r.knocking() {
+		r.wake()
+	}
+}
+
+func (r *resync) knocking() bool { return len(r.pings) > 0 && r.pings[len(r.pings)-1] == "" }
+
+func (r *resync) wake() {
 	select {
-	case r.prompts <- struct{}{}:
+	case r.woken <- struct{}{}:
 	default:
 	}
 }
@@ -92,20 +110,16 @@ func (c *Conn) resync() {
 	r.asking = r.asking || r.x != nil && r.x.prompt != nil && !r.x.submitted
 	c.mu.Unlock()
 	wait := c.cfg.PingWait
-	for _, p := range r.usable() {
-		if !c.silence(c.cfg.Quiet, c.cfg.DrainMax) || !c.escape(r) || !c.ping(r, p) {
+	for i, p := range r.usable() {
+		if !c.ping(r, p) {
 			return
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-r.synced:
-		case <-r.prompts:
-		case <-t.C:
+		if c.unanswered(r, wait) {
 			wait *= 2
-			c.suspect(r)
-		case <-c.dead:
+			if i == 0 && r.x != nil && r.x.cmd == "" && !c.knock(r) {
+				break
+			}
 		}
-		t.Stop()
 		if c.ended(r) {
 			c.resynced(c.Err() == nil)
 			return
@@ -113,6 +127,37 @@ func (c *Conn) resync() {
 	}
 	c.fail(ErrNoResync)
 	c.resynced(false)
+}
+
+// unanswered waits d for the answer of what was sent last, or a prompt, and says that neither came.
+func (c *Conn) unanswered(r *resync, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-r.synced:
+	case <-r.woken:
+	case <-c.dead:
+	case <-t.C:
+		c.suspect(r)
+		return true
+	}
+	return false
+}
+
+// knock asks AT until a final result has come, for as long as all pings would be waited for; false if none has. The line is
+// not in step then: what was asked before may still be answered, even the first ping.
+func (c *Conn) knock(r *resync) bool {
+	limit := c.cfg.PingWait * (1<<len(pings) - 1)
+	for start := time.Now(); time.Since(start) < limit; {
+		c.mu.Lock()
+		heard := r.heard
+		c.mu.Unlock()
+		if heard || !c.ping(r, "") {
+			return true
+		}
+		c.unanswered(r, c.cfg.PingWait)
+	}
+	return false
 }
 
 func (c *Conn) resynced(ok bool) {
@@ -163,7 +208,7 @@ func (c *Conn) escape(r *resync) bool {
 		asking := r.asking
 		r.asking = false
 		select {
-		case <-r.prompts:
+		case <-r.woken:
 		default:
 		}
 		c.mu.Unlock()
@@ -177,8 +222,12 @@ func (c *Conn) escape(r *resync) bool {
 	return true
 }
 
-// ping sends p, unless an older ping's answer came meanwhile. False means the connection died.
+// ping sends p when the line is quiet and no prompt open, unless an older ping's answer came meanwhile. False means the
+// connection died.
 func (c *Conn) ping(r *resync, p string) bool {
+	if !c.silence(c.cfg.Quiet, c.cfg.DrainMax) || !c.escape(r) {
+		return false
+	}
 	c.mu.Lock()
 	done := c.lost != r
 	if !done {

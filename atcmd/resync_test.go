@@ -148,6 +148,61 @@ func TestPingIsNotTheCommandGivenUp(t *testing.T) {
 	})
 }
 
+// A module that starts while it is asked AT hears it within a second, however long that takes: it has heard none of the
+// pings that grew rarer meanwhile.
+func TestStartingModuleIsHeardAtOnce(t *testing.T) {
+	for start := time.Duration(0); start <= 60*time.Second; start += 1300 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			on := time.Now().Add(start)
+			f, p := newFake(t, func(*fake, string) bool { return time.Now().Before(on) })
+			c := Open(p, Config{})
+			for {
+				ctx, cancel := context.WithTimeout(bg, time.Second)
+				_, err := c.Exec(ctx, "")
+				cancel()
+				if err == nil {
+					break
+				}
+			}
+			if took := time.Since(on); took > 2500*time.Millisecond {
+				t.Errorf("on after %v, heard %v later: %s", start, took, f.history())
+			}
+			ask(t, c, "+CSQ?", "+CSQ: 1")
+			c.Close()
+		})
+	}
+}
+
+// However late the answers to AT and the pings come, and if all of them come at once: each command gets its own.
+func TestLateAnswersToAT(t *testing.T) {
+	for late := 900 * time.Millisecond; late <= 20*time.Second; late += 170 * time.Millisecond {
+		for _, each := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				start, tokens := time.Now(), 0
+				f, p := newFake(t, func(f *fake, tok string) bool {
+					if tokens++; each && tokens <= 4 { // slow for a while
+						pass(late / 4)
+					} else if !each { // it hangs, and does what it was told when that is over
+						pass(late - time.Since(start))
+					}
+					return false
+				})
+				c := Open(p, Config{})
+				ctx, cancel := context.WithTimeout(bg, time.Second)
+				defer cancel()
+				c.Exec(ctx, "")
+				for _, q := range []string{"+CSQ?", "+CMEE?", "+CMGF?", "+CSMS?", "+CSCS?"} {
+					if r, err := c.Exec(bg, q); err != nil || len(r.Lines) != 1 || r.Lines[0] != q[:len(q)-1]+": 1" {
+						t.Fatalf("%v, %v: %s: %q, %v: %s", late, each, q, r.Lines, err, f.history())
+					}
+				}
+				eq(t, "unasked", len(drain(c)), 0)
+				c.Close()
+			})
+		}
+	}
+}
+
 // A modem that is gone for good ends the connection.
 func TestNoResync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -283,16 +338,18 @@ func TestPromptWithPing(t *testing.T) {
 
 // A modem that waits for a payload nobody knows of, from before a crash, swallows a command: ESC gets it back.
 func TestForgottenPrompt(t *testing.T) {
-	talk(t, nil, func(f *fake, c *Conn) {
-		f.prompt("")
-		ctx, cancel := context.WithTimeout(bg, time.Second)
-		defer cancel()
-		_, err := c.Exec(ctx, "+CSQ?")
-		eq(t, "sent", execError(t, err).Sent, true)
-		ask(t, c, "+CSQ?", "+CSQ: 1")
-		eq(t, "ESC", f.got("ESC"), 1)
-		eq(t, "^Z", f.subs(), 0)
-	})
+	for _, cmd := range []string{"+CSQ?", ""} {
+		talk(t, nil, func(f *fake, c *Conn) {
+			f.prompt("")
+			ctx, cancel := context.WithTimeout(bg, time.Second)
+			defer cancel()
+			_, err := c.Exec(ctx, cmd)
+			eq(t, "sent", execError(t, err).Sent, true)
+			ask(t, c, "+CSQ?", "+CSQ: 1")
+			eq(t, "ESC", f.got("ESC"), 1)
+			eq(t, "^Z", f.subs(), 0)
+		})
+	}
 }
 
 // Many senders with random limits against a modem with random delays: an mr

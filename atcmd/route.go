@@ -108,6 +108,9 @@ func (c *Conn) route(l string) {
 		}
 	}
 	d := c.destination(l)
+	if c.lost != nil && isFinal(l) {
+		c.lost.hears()
+	}
 	l = c.redact(l, d)
 	c.traceRead(l)
 	if d != toPDU && d != toURC && d != toNobody { // only chatter may stand between a header and its PDU
