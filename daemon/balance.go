@@ -73,13 +73,18 @@ var (
 	// amounts are numbers as they stand in a sentence: grouped by spaces, or without.
 	amounts = regexp.MustCompile(`-?[0-9]{1,3}(?:[ \x{a0}\x{202f}][0-9]{3})+(?:[.,][0-9]{1,2})?\b|-?[0-9]+(?:[.,'][0-9]+)*`)
 	// amount is one number: its groups, and its decimals behind the last separator.
-	amount   = regexp.MustCompile(`^(-?)([0-9]{1,3}(?:[ .,'\x{a0}\x{202f}][0-9]{3})+|[0-9]{1,12})(?:[.,]([0-9]{1,2}))?$`)
-	notDigit = regexp.MustCompile(`[^0-9]`)
+	amount    = regexp.MustCompile(`^(-?)([0-9]{1,3}(?:[ .,'\x{a0}\x{202f}][0-9]{3})+|[0-9]{1,12})(?:[.,]([0-9]{1,2}))?$`)
+	notDigit  = regexp.MustCompile(`[^0-9]`)
+	hexOctets = regexp.MustCompile(`^(?:[0-9A-Fa-f]{2}){4,}$`)
 )
 
 // amountIn finds the amount in what an operator says: where pattern has it, or the
-// first number with decimals, or the first number. Dates and times are none.
+// first number with decimals, or the first number. Dates and times are none, and
+// octets in hex, which nobody could read as a text, hold none.
 func amountIn(text, pattern string) (float64, bool) {
+	if hexOctets.MatchString(text) && strings.ContainsAny(text, "ABCDEFabcdef") {
+		return 0, false
+	}
 	if pattern != "" {
 		m := regexp.MustCompile(pattern).FindStringSubmatch(text) // the configuration was checked
 		if m == nil {

@@ -28,6 +28,10 @@ func TestAmountIn(t *testing.T) {
 		{"Rs.25.", "", 25, true},
 		{"1,234,567.8", "", 1234567.8, true},
 		{"nothing here", "", 0, false},
+		{"D9775D0E1287D961F7B80C4ACF4134990B0603", "", 0, false}, // no text at all
+		{"D9775D0E1287D961", `[0-9]+`, 0, false},
+		{"1250", "", 1250, true},
+		{"100F", "", 100, true},
 		{"valid until 21.11.2026", "", 0, false},
 		{"500 MB, credit 3.10, bonus 9.99", `bonus ([0-9.]+)`, 9.99, true},
 		{"500 MB, credit 3.10", `bonus ([0-9.]+)`, 0, false},

@@ -66,14 +66,17 @@ func TestDialectsKeepTwoTries(t *testing.T) {
 	}
 }
 
-// TestHuaweiUSSD: the balance comes as packed septets in hex.
+// TestHuaweiUSSD: the code leaves as packed septets in hex. The balance comes so, and reads the same to both.
 func TestHuaweiUSSD(t *testing.T) {
 	as(t, "huawei", emulator.Config{Profile: "huawei"}, func(t *testing.T, l *lab, profile string) error {
 		r, err := l.mustOpen(Config{Profile: profile}).USSD(t.Context(), "*101#")
-		if err == nil && !strings.Contains(r.Text, "balance") {
-			err = fmt.Errorf("the balance reads %q", r.Text)
+		if err != nil || !strings.Contains(r.Text, "balance") {
+			t.Errorf("the balance reads %q, %v", r.Text, err)
 		}
-		return err
+		if slices.Contains(l.modem.Transcript(), `> AT+CUSD=1,"*101#",15`) {
+			return errors.New("asked in plain words")
+		}
+		return nil
 	})
 }
 

@@ -171,24 +171,43 @@ func (f ussdForm) encode(code string) string {
 }
 
 // decode goes by the coding scheme (TS 23.038 5), by what the text looks like, and last by the dialect: modems write
-// UCS-2 in hex under scheme 15, and plain text under any.
+// UCS-2 in hex under scheme 15, plain text under any, and packed septets though they took the code in plain words.
 func (f ussdForm) decode(text string, dcs int) string {
 	if !isHex.MatchString(text) {
 		return text
 	}
-	wide := dcs == 0x11 || dcs&0xCC == 0x48
+	wide, number := dcs == 0x11 || dcs&0xCC == 0x48, !strings.ContainsAny(text, "ABCDEFabcdef")
 	wideText := cutNUL(text)
-	if t, ok := decodeUCS2(wideText); ok && (wide || f == ussdUCS2 || f == ussdPlain && oneScript(t) && strings.ContainsAny(text, "ABCDEFabcdef")) {
+	if t, ok := decodeUCS2(wideText); ok && (wide || f == ussdUCS2 || f == ussdPlain && oneScript(t) && !number) {
 		return t
 	}
 	if t, ok := ucs2Hex(wideText); ok {
 		return t
 	}
-	if f == ussdPacked {
-		b, _ := hex.DecodeString(text)
-		return pdu.UnpackUSSD(b)
+	b, _ := hex.DecodeString(text)
+	t, packs := pdu.UnpackUSSD(b), f == ussdPacked
+	if packs && !number || legible(t) && (packs || !number && len(b) >= packedLeast) {
+		return t
 	}
 	return text
+}
+
+// packedLeast is how many octets make packed text of what nobody expects to be: fewer may be a word or a code.
+const packedLeast = 7
+
+// legible says whether text looks like people's and not like septets by chance, of which one in two is none of these.
+func legible(text string) bool {
+	common, all := 0, 0
+	for _, r := range text {
+		switch {
+		case r == '\r', r == '\n', r == ' ', r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', strings.ContainsRune(".,:*#", r):
+			common++
+		case !unicode.IsPrint(r):
+			return false
+		}
+		all++
+	}
+	return 5*common >= 4*all
 }
 
 // cutNUL ends UCS-2 in hex at its first U+0000: what follows in Telit's answers is old memory (MODEMS 2.6).

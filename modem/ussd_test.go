@@ -152,6 +152,28 @@ func TestUSSDForms(t *testing.T) {
 	}
 }
 
+// TestPackedUSSDUnasked: a modem that takes the code in plain words and answers in packed septets is understood, and one
+// of a make that packs, in its text mode, is not misread.
+func TestPackedUSSDUnasked(t *testing.T) {
+	for _, c := range []struct {
+		form ussdForm
+		text string
+		want string
+	}{
+		{ussdPlain, "D9775D0E1287D961F7B80C4ACF4134990B0603", "Your balance is 42.00"}, {ussdPlain, "E6B79C9E6FD1EF6F", "forty-two"},
+		{ussdUCS2, "D9775D0E1287D961F7B80C4ACF4134990B0603", "Your balance is 42.00"},
+		{ussdPlain, "B0986C46ABD96E", "01234567"},
+		{ussdPlain, "FACE", "FACE"}, {ussdPlain, "DEADBEEF0001", "DEADBEEF0001"}, {ussdPlain, "A1B2C3D4E5F6A7B8", "A1B2C3D4E5F6A7B8"},
+		{ussdPlain, "8947010000000000017C", "8947010000000000017C"}, {ussdPlain, "4790000002", "4790000002"},
+		{ussdPacked, "1250", "1250"}, {ussdPacked, "4790000002", "4790000002"}, {ussdPacked, "1234567890123456", "1234567890123456"},
+		{ussdPacked, "125", "125"}, {ussdPacked, "31", "1"}, {ussdPacked, "3218", "20"},
+	} {
+		if got := c.form.decode(c.text, 15); got != c.want {
+			t.Errorf("form %d, %s: %q, want %q", c.form, c.text, got, c.want)
+		}
+	}
+}
+
 // TestUSSDGarbage: what stands behind a NUL is no text; the same digits in a packed text are.
 func TestUSSDGarbage(t *testing.T) {
 	for _, c := range []struct {
