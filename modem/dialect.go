@@ -83,7 +83,6 @@ var dialects = []dialect{
 		match:     []string{"sim7", "sim82", "a76"},
 		iccid:     []string{"+CICCID"},
 		left:      counter{cmd: "+SPIC", name: "+SPIC", field: 0, puk: 1},
-		cnmi:      []string{"2,1,0,1,0", "2,1,0,2,0", "1,1,0,1,0"},
 		keepsLink: true,
 		reset:     []string{"+CRESET"},
 	},
@@ -91,7 +90,6 @@ var dialects = []dialect{
 		name:      "simcom-2g",
 		match:     []string{"sim800", "sim808", "sim900", "sim868", "simcom"},
 		left:      counter{cmd: "+SPIC", name: "+SPIC", field: 0, puk: 1},
-		cnmi:      []string{"2,1,0,1,0", "1,1,0,1,0", "2,1,0,2,0"}, // ds=1: reports never reach its stores (faucamp 61)
 		keepsLink: true,
 	},
 	{
@@ -99,7 +97,7 @@ var dialects = []dialect{
 		match: []string{"quectel"},
 		iccid: []string{"+QCCID"},
 		left:  counter{cmd: `+QPINC="SC"`, name: "+QPINC", label: "SC", field: 1, puk: 2},
-		// A report in "SR" is announced as "SM",0, and reading that gives another message (IchthysMaranatha 75): never ds=2.
+		// A report in "SR" is announced as "SM",0, where another message is (IchthysMaranatha 75): ds=2 only where no ds=1 is taken.
 		cnmi:      []string{"2,1,0,1,0", "1,1,0,1,0"},
 		keepsLink: true,
 	},

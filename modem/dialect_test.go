@@ -131,6 +131,64 @@ func TestDialectsSetWhatIsTaken(t *testing.T) {
 	}
 }
 
+// TestQuectelReportsComeDirectly: where the best mode is refused the next is another with direct reports. Where all of
+// those are, reports are stored, and found though they are announced in the place of a message.
+func TestQuectelReportsComeDirectly(t *testing.T) {
+	as(t, "quectel", emulator.Config{Profile: "quectel-ec25"}, func(t *testing.T, l *lab, profile string) error {
+		l.fault("report.cnmi-refused", emulator.FaultConfig{})
+		if got := l.mustOpen(Config{Profile: profile}).Settings().CNMI; !strings.HasSuffix(got, ",1,0") {
+			return fmt.Errorf("reports are stored: %s", got)
+		}
+		return nil
+	})
+	inLab(t, emulator.Config{Profile: "quectel-ec25"}, func(t *testing.T, l *lab) {
+		l.fault("report.cnmi-refused", emulator.FaultConfig{Times: 2})
+		m := l.mustOpen(Config{})
+		l.phone.Send(l.modem.Number(), "in the announced place")
+		if _, _, err := l.send(m); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		all, err := m.List(t.Context())
+		if got := texts(t, all); err != nil || m.Settings().CNMI != "2,1,0,2,1" || !slices.Contains(got, "in the announced place") || !slices.Contains(got, "report") {
+			t.Errorf("under %s found %q, %v", m.Settings().CNMI, got, err)
+		}
+	})
+}
+
+// TestHuaweiListHangs: it is not waited for as long as for other makes' lists.
+func TestHuaweiListHangs(t *testing.T) {
+	as(t, "huawei", emulator.Config{Profile: "huawei"}, func(t *testing.T, l *lab, profile string) error {
+		m := l.mustOpen(Config{Profile: profile})
+		l.phone.Send(l.modem.Number(), "behind the list")
+		time.Sleep(time.Second)
+		l.fault("read.cmgl-hang", emulator.FaultConfig{Delay: 65 * time.Second})
+		start := time.Now()
+		all, err := m.List(t.Context())
+		if got := texts(t, all); err != nil || !slices.Contains(got, "behind the list") {
+			t.Errorf("found %q, %v", got, err)
+		}
+		if took := time.Since(start); took > 110*time.Second {
+			return fmt.Errorf("took %v", took)
+		}
+		return nil
+	})
+}
+
+// TestREADYWithoutOK: it is the answer at once, and no OK is waited for at each start.
+func TestREADYWithoutOK(t *testing.T) {
+	for _, make := range []string{"wavecom", "sierra"} {
+		as(t, make, emulator.Config{Profile: make}, func(t *testing.T, l *lab, profile string) error {
+			start := time.Now()
+			l.mustOpen(Config{Profile: profile})
+			if took := time.Since(start); took > 8*time.Second {
+				return fmt.Errorf("the start took %v", took)
+			}
+			return nil
+		})
+	}
+}
+
 // TestDialectsFindTheCard: the ICCID is told at the first question for it.
 func TestDialectsFindTheCard(t *testing.T) {
 	for _, c := range []struct{ dialect, emulated string }{
@@ -180,12 +238,14 @@ func TestZTEFlood(t *testing.T) {
 			l.mustOpen(Config{Profile: profile, PIN: func() (string, error) { return "2580", nil }, Guard: d.guard()})
 			n := 0
 			for _, line := range l.modem.Transcript() {
-				if line == "< +ZUSIMR:2" {
-					n++
+				switch {
+				case strings.HasPrefix(line, "> AT+CPIN="):
+					n = 0
+				case line == "< +ZUSIMR:2":
+					if n++; n > 100 {
+						return errors.New("more than a second of flood")
+					}
 				}
-			}
-			if n > 200 {
-				return fmt.Errorf("%d lines of flood", n)
 			}
 			return nil
 		})

@@ -19,7 +19,7 @@ var catalogue = []FaultInfo{
 	{Name: "urc.prompt-ctrlz", Family: 2, Sentence: "Chatter after the prompt, while the PDU is being written"},
 	{Name: "urc.before-cmgs", Family: 2, Sentence: "Chatter before +CMGS: mr"},
 	{Name: "urc.before-ok", Family: 2, Sentence: "Chatter between an answer and its OK"},
-	{Name: "urc.flood", Family: 2, Sentence: "+ZUSIMR:2 a hundred times a second until the fault is cleared or AT+CPMS? has come three times"},
+	{Name: "urc.flood", Family: 2, Sentence: "+ZUSIMR:2 a hundred times a second until the fault is cleared or AT+CPMS? has come three times; on a ZTE again after the PIN"},
 	// 3: the prompt
 	{Name: "prompt.late", Family: 3, Sentence: "The prompt comes after 5 s (delay)"},
 	{Name: "prompt.never", Family: 3, Sentence: "The prompt never comes; the modem waits for the PDU, or ESC", times: 1},
@@ -95,6 +95,7 @@ var catalogue = []FaultInfo{
 	{Name: "report.extra-octet", Family: 8, Sentence: "Status reports have an octet too many before the recipient"},
 	{Name: "report.alphanumeric", Family: 8, Sentence: "The recipient in status reports is of alphanumeric type"},
 	{Name: "report.national", Family: 8, Sentence: "The recipient in status reports is in national form"},
+	{Name: "report.cnmi-refused", Family: 8, Sentence: "AT+CNMI= is refused, once (times)", times: 1},
 	// 9: what comes in
 	{Name: "incoming.redelivered", Family: 9, Sentence: "A message is stored but refused to the network, which brings it again", times: 1},
 	{Name: "incoming.parts-reversed", Family: 9, Sentence: "The parts of a long message come last first"},

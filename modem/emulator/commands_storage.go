@@ -154,6 +154,9 @@ func readCNMI(x *exec) final {
 
 // setCNMI accepts what the profile truly takes, which is not always what it advertises.
 func setCNMI(x *exec) final {
+	if x.m.hit("report.cnmi-refused") != nil {
+		return x.m.cmsError(303)
+	}
 	c := x.m.set.cnmi
 	v, ok := numbers(x.args, c[:]...)
 	if !ok {

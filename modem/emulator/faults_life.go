@@ -36,9 +36,7 @@ func (m *Modem) wake(line string) bool {
 		return false
 	}
 	if strings.HasSuffix(strings.ToUpper(line), "+CPMS?") && m.faults["urc.flood"] != nil {
-		if m.floodStops++; m.floodStops >= floodStop {
-			delete(m.faults, "urc.flood")
-		}
+		m.floodStops++
 	}
 	m.networkFaults()
 	if m.hit("life.sim-swapped") != nil {

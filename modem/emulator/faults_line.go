@@ -136,7 +136,7 @@ const (
 
 func (m *Modem) flood() {
 	f := m.faults["urc.flood"]
-	if f == nil || m.n.closed {
+	if f == nil || m.floodStops >= floodStop || m.n.closed {
 		return
 	}
 	if m.powered {

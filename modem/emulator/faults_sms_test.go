@@ -193,6 +193,12 @@ var smsFaultTests = map[string]func(r *rig, name string){
 		r.fault(name, FaultConfig{})
 		r.has(r.submit(r.p.Number(), "a"), "\r\n+CDS: ,2")
 	},
+	"report.cnmi-refused": func(r *rig, name string) {
+		r.fault(name, FaultConfig{})
+		r.is(r.say("AT+CNMI=2,1,0,2,0"), "\r\n+CMS ERROR: 303\r\n")
+		r.is(r.say("AT+CNMI?"), "\r\n+CNMI: 2,1,0,1,0\r\n"+okay)
+		r.ok("AT+CNMI=2,1,0,2,0")
+	},
 	"report.none": func(r *rig, name string) {
 		r.fault(name, FaultConfig{})
 		r.is(r.submit(r.p.Number(), "a"), "\r\n+CMGS: 0\r\n"+okay)

@@ -36,7 +36,11 @@ func (m *Modem) accepted() {
 		return
 	}
 	m.cardBusy(time.Duration(m.prof.PINBusyMS) * time.Millisecond)
-	m.set.chatter, m.set.hushed, m.floodStops = true, 0, 0
+	m.set.chatter, m.set.hushed = true, 0
+	if m.floodStops >= floodStop { // it had ended
+		m.floodStops = 0
+		m.n.after(0, m.flood)
+	}
 }
 
 // tellCard is Telit's word for a card that came or went, where AT#QSS asked for it.
