@@ -156,11 +156,13 @@ var dialects = []dialect{
 		cnmi: []string{"1,1,0,2,0", "2,1,0,2,0", "1,1,0,0,0"},
 	},
 	{
-		name:  "mbm",
-		match: []string{"f3507", "f3607", "f5521", "c3607", "h5321"},
-		init:  []string{"+CGSMS=3"}, // messages by the circuit-switched side first
-		left:  counter{cmd: "*EPIN?", name: "*EPIN", field: 0, puk: 1},
-		mute:  true,
+		name: "mbm",
+		// The models of ModemManager's rules for this make; what they call themselves was not seen of all.
+		match: []string{"f3307", "f3507", "f3607", "f5321", "f5521", "c3304", "c3607", "c5621", "h5321", "n5321", "md300", "md400",
+			"d5530", "d5550", "d5560", "hs23", "lc2000", "lc2010"},
+		init: []string{"+CGSMS=3"}, // messages by the circuit-switched side first
+		left: counter{cmd: "*EPIN?", name: "*EPIN", field: 0, puk: 1},
+		mute: true,
 	},
 }
 

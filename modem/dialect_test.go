@@ -339,7 +339,10 @@ func TestEveryDialectIsRecognised(t *testing.T) {
 		"Nokia|Nokia N79": "generic", "ZTE INCORPORATED|K3565-Z": "zte", "|": "generic",
 		"Telit|HE910": "telit", "u-blox|SARA-U201": "u-blox", " WAVECOM MODEM| MULTIBAND  900E  1800": "wavecom", "Sierra Wireless|SL8084T": "sierra",
 		"Cinterion|BGS5": "cinterion", "Gemalto|EHS6": "cinterion", "SIEMENS|TC35i": "cinterion", "Novatel Wireless Incorporated|MC551": "novatel",
-		"Ericsson|F5521gw": "mbm", "Sony Ericsson|K750i": "generic",
+		"Ericsson|F5521gw": "mbm", "Ericsson|F3507g": "mbm", "Ericsson|F3607gw": "mbm", "Ericsson|C3607w": "mbm", "Ericsson|H5321gw": "mbm",
+		"Ericsson|F3307": "mbm", "Ericsson|F5321gw": "mbm", "Ericsson|F5321w": "mbm", "Ericsson|C5621gw": "mbm", "Ericsson|C3304w": "mbm",
+		"Lenovo|N5321gw": "mbm", "Sony Ericsson|MD300": "mbm", "Sony Ericsson|MD400G": "mbm", "Dell|D5530": "mbm", "Dell|D5560": "mbm",
+		"Hewlett-Packard|hs2340": "mbm", "Hewlett-Packard|lc2010": "mbm", "Sony Ericsson|K750i": "generic", "Nokia|5530": "generic",
 	} {
 		maker, model, _ := strings.Cut(words, "|")
 		if d, ok := dialectFor("", maker, model); !ok || d.name != want {
