@@ -10,9 +10,9 @@ import (
 )
 
 // A module that is on the bus long before it says anything, as some are, is at work within 5 s of its own word that it is
-// ready. Where it is named by its port, that port is asked from the beginning.
-func TestNamedPortResumesAfterALongBoot(t *testing.T) {
-	for _, device := range []string{"usb:1-1", "/dev/ttyUSB2"} {
+// ready.
+func TestModemResumesAfterALongBoot(t *testing.T) {
+	for _, device := range []string{"usb:1-1", "/dev/ttyUSB2", "imei:353915030000013", "auto"} {
 		for _, off := range []time.Duration{5, 10, 20, 40, 50, 110} {
 			modems := imeis()[:1]
 			modems[0].Profile = "sim7600"
