@@ -49,7 +49,7 @@ func corrupt(what string) error {
 	return e
 }
 
-func diskFull(doing string) error {
+func diskFull(doing string) *api.Error {
 	e := api.Errorf(api.CodeDiskFull, "%s: the disk is full", doing)
 	e.Hint = "make room on the file system of the database; simpost goes on by itself"
 	return e

@@ -90,6 +90,33 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullDiskOfTheMark: where only the mark has no room nothing can leave, so
+// Probe says that the disk is full until it has.
+func TestFullDiskOfTheMark(t *testing.T) {
+	for _, full := range []string{"size=8k", "nr_inodes=2"} {
+		dir := t.TempDir()
+		err := unix.Mount("tmpfs", dir, "tmpfs", 0, full)
+		if errors.Is(err, unix.EPERM) {
+			t.Skip("only root may mount the small tmpfs this test fills")
+		}
+		ok(t, err)
+		t.Cleanup(func() { ok(t, unix.Unmount(dir, 0)) })
+		s := must[*Store](t)(Open(filepath.Join(t.TempDir(), "simpost.db")))
+		t.Cleanup(func() { ok(t, s.Close()) })
+		must[Recovered](t)(s.StartMarked(t0, filepath.Join(dir, "mark")))
+		_ = os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 8<<10), 0o600) // as much as there is room for
+		ok(t, s.queue(1))
+		wantHint(t, s.Probe(), api.CodeDiskFull)
+		wantHint(t, s.write(t0, "begin an attempt", func(*tx) error { return s.reserve(s.mark.reserved + 1) }), api.CodeDiskFull)
+		if s.Err() != nil {
+			t.Errorf("%s: a full disk broke the store: %v", full, s.Err())
+		}
+		ok(t, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=8m,nr_inodes=100"))
+		ok(t, s.Probe())
+		ok(t, s.write(t0, "begin an attempt", func(*tx) error { return s.reserve(s.mark.reserved + 1) }))
+	}
+}
+
 // TestOpenOnFullDisk: no file can be begun, and the reason is the disk.
 func TestOpenOnFullDisk(t *testing.T) {
 	dir := t.TempDir()

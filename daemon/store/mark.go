@@ -128,7 +128,9 @@ func replacing(path string, data []byte) []func() error {
 
 func markError(path string, err error) error {
 	if isNoSpace(err) {
-		return diskFull("write the mark " + path)
+		e := diskFull("write the mark " + path)
+		e.Hint = "make room on the file system of the mark, or set `mark` to a file on another; simpost goes on by itself"
+		return e
 	}
 	e := api.Errorf(api.CodeStorage, "the mark that tells a restored database: %v", err)
 	e.Hint = "make the folder " + filepath.Dir(path) + " on a local disk, writable for simpost's user, or set `mark` to another file"
@@ -143,6 +145,15 @@ func (s *Store) reserve(id int64) error {
 	}
 	p := s.done()
 	p.reserved = id + markBlock - 1
+	return s.putMark(p)
+}
+
+// putMark writes the mark, if there is one, for the writer's leader. Without room
+// the next try may work; any other failure is the end of the store.
+func (s *Store) putMark(p progress) error {
+	if s.mark.path == "" {
+		return nil
+	}
 	err := s.mark.write(p)
 	if e := new(api.Error); errors.As(err, &e) && e.Code != api.CodeDiskFull {
 		s.fail(err)

@@ -223,8 +223,8 @@ func (s *Store) publish(batch []*operation) {
 // a handful of messages, so that the daemon does not stop and go with each.
 const probeRoom = 128 << 10
 
-// Probe writes and syncs a page that changes nothing: nil means that the disk
-// has room again. Errors: CodeDiskFull, CodeStorage.
+// Probe writes and syncs a page and a mark that change nothing: nil means that
+// there is room again on the disks of both. Errors: CodeDiskFull, CodeStorage.
 func (s *Store) Probe() error {
 	const doing = "try the disk"
 	var fs unix.Statfs_t // whose fields are of other sizes on other machines
@@ -232,6 +232,9 @@ func (s *Store) Probe() error {
 		return diskFull(doing)
 	}
 	return s.write(time.Time{}, doing, func(t *tx) error {
+		if err := s.putMark(s.mark.progress); err != nil {
+			return err
+		}
 		_, err := t.exec(fmt.Sprintf(`PRAGMA user_version = %d`, len(migrations)))
 		return err
 	})
