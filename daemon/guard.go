@@ -80,21 +80,18 @@ func (g *guard) budget() store.Budget {
 }
 
 // over is the refusal of what is over a limit, with the line of the configuration
-// that lifts it; nil for any other error.
+// that lifts it and leaves some room; nil for any other error.
 func (g *guard) over(err error) *api.Error {
-	var e *api.Error
-	if !errors.As(err, &e) {
+	var over *store.OverBudget
+	if !errors.As(err, &over) {
 		return nil
 	}
-	switch e.Code {
-	case api.CodeGuardRecipientHour:
+	e, key, limit := over.Refusal, "parts_per_day", g.cfg.PartsPerDay
+	if e.Code == api.CodeGuardRecipientHour {
+		key, limit = "parts_per_recipient_hour", g.cfg.PartsPerRecipientHour
 		e.Message = summary(e.Errors)
-		e.Hint = liftBy(fmt.Sprintf("parts_per_recipient_hour = %d", 2*g.cfg.PartsPerRecipientHour))
-	case api.CodeGuardDay:
-		e.Hint = liftBy(fmt.Sprintf("parts_per_day = %d", 2*g.cfg.PartsPerDay))
-	default:
-		return nil
 	}
+	e.Hint = liftBy(fmt.Sprintf("%s = %d", key, max(2*limit, over.Parts)))
 	return e
 }
 

@@ -27,7 +27,7 @@ const (
 	// begin with a trunk 0 (China, Brazil). A longer one is international and lacks
 	// its plus, which some networks do not mind.
 	longNational = 11
-	// maxLifts bounds what a hint names of one kind.
+	// maxLifts bounds the numbers that a hint names: the countries are few.
 	maxLifts = 20
 )
 
@@ -177,18 +177,23 @@ func (r *numberRules) hint(all []*barred) string {
 	}
 	var lines []string
 	if len(countries) > len(r.countries) {
-		lines = append(lines, configLine("countries", countries, maxLifts+len(r.countries)))
+		lines = append(lines, configLine("countries", countries))
 	}
 	if len(allow) > len(r.allow) {
-		lines = append(lines, configLine("allow", allow, maxLifts+len(r.allow)))
+		named := min(len(allow), maxLifts+len(r.allow))
+		line := configLine("allow", allow[:named])
+		if more := len(allow) - named; more > 0 {
+			line += fmt.Sprintf(" with %d more, each refused above", more)
+		}
+		lines = append(lines, line)
 	}
 	return liftBy(lines...)
 }
 
-// configLine writes a list as the configuration has it, and no more than most entries.
-func configLine(key string, entries []string, most int) string {
+// configLine writes a list as the configuration has it.
+func configLine(key string, entries []string) string {
 	var quoted []string
-	for _, e := range entries[:min(most, len(entries))] {
+	for _, e := range entries {
 		quoted = append(quoted, strconv.Quote(e))
 	}
 	return key + " = [" + strings.Join(quoted, ", ") + "]"

@@ -192,6 +192,16 @@ func TestHint(t *testing.T) {
 	if n := strings.Count(rules.hint(many), `", "`); n != maxLifts {
 		t.Errorf("the hint names %d numbers, want %d at most", n+1, maxLifts+1)
 	}
+	if !strings.HasSuffix(rules.hint(many), `"] with 980 more, each refused above`) {
+		t.Errorf("the hint does not say that there are more: %s", rules.hint(many))
+	}
+	var world []*barred
+	for code := range knownCodes {
+		world = append(world, &barred{code: api.CodeGuardCountry, lift: "+" + code})
+	}
+	if n := strings.Count(rules.hint(world), `"+`); n != len(knownCodes) {
+		t.Errorf("the hint names %d countries of %d", n, len(knownCodes))
+	}
 }
 
 func TestHomeOf(t *testing.T) {

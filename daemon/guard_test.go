@@ -126,6 +126,36 @@ func TestGuardRates(t *testing.T) {
 	}
 }
 
+// What is asked for may be more than double the limit: the line of the hint is
+// enough for it, with what was spent before.
+func TestGuardHintIsEnough(t *testing.T) {
+	raise := func(p problem, g *configs.Guard) {
+		_, line, _ := strings.Cut(p.Hint, "restart simpost: ")
+		if _, err := fmt.Sscanf(line, "parts_per_recipient_hour = %d", &g.PartsPerRecipientHour); err == nil {
+			return
+		}
+		if _, err := fmt.Sscanf(line, "parts_per_day = %d", &g.PartsPerDay); err != nil {
+			t.Fatalf("%s: %v", p.Hint, err)
+		}
+	}
+	sixty := `{"to":"+4790000001","text":"` + strings.Repeat("x", 60*153) + `"}`
+	for _, body := range []string{sixty, `{"to":["+4790000001","+4790000002"],"text":"` + strings.Repeat("x", 20*153) + `"}`} {
+		limits := guarded(func(g *configs.Guard) { g.PartsPerDay = 15 })
+		for try := 0; ; try++ {
+			a := norwegian(t, func(g *configs.Guard) { *g = limits })
+			a.ask("POST", "/v1/messages", `{"to":"+4790000001","text":"hei"}`)
+			r := a.ask("POST", "/v1/messages", body)
+			if r.status == http.StatusAccepted {
+				break
+			}
+			if try == 2 {
+				t.Fatalf("refused a third time, with %+v: %s", limits, r.body)
+			}
+			raise(r.problem(t), &limits)
+		}
+	}
+}
+
 // A message that asks for a modem is judged by that modem's SIM, any other by
 // all of them.
 func TestGuardHomes(t *testing.T) {

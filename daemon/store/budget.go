@@ -49,6 +49,15 @@ type Budget struct {
 	Day           int // to all numbers on one day
 }
 
+// OverBudget is the refusal of what is over a budget.
+type OverBudget struct {
+	Refusal *api.Error
+	Parts   int // the least bound that would have let it through
+}
+
+func (e *OverBudget) Error() string { return e.Refusal.Error() }
+func (e *OverBudget) Unwrap() error { return e.Refusal }
+
 // Spent is what a day has seen.
 type Spent struct {
 	Parts int
@@ -90,17 +99,18 @@ func (t *tx) spendOnRecipients(limit int, msgs []NewMessage) error {
 			parts[key] += len(msgs[i].Parts)
 		}
 	}
-	over := map[string]string{}
+	over, most := map[string]string{}, 0
 	for key, n := range parts {
 		before, err := t.debit(toKey+key, n, limit)
 		if err != nil {
 			return err
 		}
 		if before+n > limit {
+			most = max(most, before+n)
 			over[key] = fmt.Sprintf("it would be %d parts to this number within an hour, %d of them accepted before, and the limit is %d", before+n, before, limit)
 		}
 	}
-	return overHour(msgs, over)
+	return overHour(msgs, over, most)
 }
 
 // accounts are the keys that a message's recipient is counted under.
@@ -131,8 +141,8 @@ func (t *tx) debit(key string, n, limit int) (before int, err error) {
 }
 
 // overHour refuses every message to one of the recipients in over, which says why;
-// nil if there is none.
-func overHour(msgs []NewMessage, over map[string]string) error {
+// nil if there is none. most is what the busiest of them would have come to.
+func overHour(msgs []NewMessage, over map[string]string, most int) error {
 	if len(over) == 0 {
 		return nil
 	}
@@ -145,7 +155,7 @@ func overHour(msgs []NewMessage, over map[string]string) error {
 	}
 	e := api.Errorf(api.CodeGuardRecipientHour, "%s", wrong[0].Message)
 	e.Errors = wrong
-	return e
+	return &OverBudget{e, most}
 }
 
 func (t *tx) spendOfDay(now time.Time, limit int, msgs []NewMessage) (alarm bool, err error) {
@@ -160,8 +170,9 @@ func (t *tx) spendOfDay(now time.Time, limit int, msgs []NewMessage) (alarm bool
 	}
 	after := d.parts + n
 	if after > limit {
-		return false, api.Errorf(api.CodeGuardDay, "it would be %d parts today, %d of them accepted before, and the limit is %d; the next day begins at %s",
+		e := api.Errorf(api.CodeGuardDay, "it would be %d parts today, %d of them accepted before, and the limit is %d; the next day begins at %s",
 			after, d.parts, limit, ends.Format(time.RFC3339))
+		return false, &OverBudget{e, after}
 	}
 	d.parts, d.unwritten = after, true
 	if d.alarmed || after*100 < limit*alarmAt {
