@@ -92,7 +92,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := unlessCorrupt(d.startClock(st)); err != nil {
 		return err
 	}
-	d.store, d.queue = st, newQueue(st)
+	d.store, d.queue = st, newQueue(st, d.guard)
 	if d.roster, err = d.newRoster(); unlessCorrupt(err) != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"simpost/daemon/api"
-	"simpost/daemon/store"
 )
 
 // pacePeriod is what parts_per_minute counts in.
@@ -101,7 +100,7 @@ func (q *queue) waiting(l *lane, now time.Time) ([]int64, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l.held = true
-	jobs, err := q.store.Due(now, store.DueQuery{SIM: l.sim, Modem: l.name, Limit: waitingLimit})
+	jobs, err := q.store.Due(now, l.query(waitingLimit))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +110,7 @@ func (q *queue) waiting(l *lane, now time.Time) ([]int64, error) {
 	}
 	var parts []int64
 	for _, job := range jobs {
-		if q.claimed[job.Message] == nil && (alone || job.SIM != 0 || job.Modem != "") {
+		if q.claimed[job.Message] == nil && l.bars(job) == nil && (alone || job.SIM != 0 || job.Modem != "") {
 			parts = append(parts, job.Part)
 		}
 	}

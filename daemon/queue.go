@@ -23,6 +23,7 @@ const (
 type lane struct {
 	name  string
 	sim   int64
+	rules *numberRules  // of its SIM card; nil: it may send to every number
 	waker chan struct{} // capacity 1
 	idle  bool          // waiting for work
 	held  bool          // by the guard, since it sent the last part
@@ -32,21 +33,24 @@ type lane struct {
 // queue hands due parts to lanes. Its methods may be called from any goroutine.
 type queue struct {
 	store *store.Store
+	guard *guard
 
 	mu      sync.Mutex
 	lanes   map[*lane]bool
 	claimed map[int64]*lane // by message
 	closed  bool            // nothing is handed out: the disk is full
+	aside   aside
 }
 
-func newQueue(st *store.Store) *queue {
-	return &queue{store: st, lanes: map[*lane]bool{}, claimed: map[int64]*lane{}}
+func newQueue(st *store.Store, g *guard) *queue {
+	return &queue{store: st, guard: g, lanes: map[*lane]bool{}, claimed: map[int64]*lane{}}
 }
 
 // join makes l known as able to send; leave undoes it and lets others take its work.
 func (q *queue) join(l *lane) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.aside.joins(l, q.present(l))
 	q.lanes[l] = true
 }
 
@@ -54,6 +58,7 @@ func (q *queue) leave(l *lane) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.lanes, l)
+	q.aside.leaves(q.present(l))
 	q.wakeAll()
 }
 
@@ -96,27 +101,87 @@ func (q *queue) idle(l *lane, yes bool) {
 
 // claim takes the next due part for l. The caller releases it.
 func (q *queue) claim(l *lane, now time.Time) (store.Job, bool, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed || !q.lanes[l] {
-		return store.Job{}, false, nil
+	if err := q.takeBack(now); err != nil {
+		return store.Job{}, false, err
 	}
-	for limit := dueLimit; limit <= dueLimitMax; limit *= 16 {
-		jobs, err := q.store.Due(now, store.DueQuery{SIM: l.sim, Modem: l.name, Limit: limit})
+	for limit, tries := dueLimit, 0; limit <= dueLimitMax; tries++ {
+		job, found, err := q.pick(l, now, limit)
 		if err != nil {
 			return store.Job{}, false, err
 		}
-		for _, job := range jobs {
-			if q.mayTake(l, job) {
-				q.claimed[job.Message], l.held = l, false
-				return job, true, nil
+		if len(found.barred) > 0 {
+			if err := q.setAside(l, now, found.barred); err != nil {
+				q.release(l, job, false)
+				return store.Job{}, false, err
 			}
 		}
-		if len(jobs) < limit {
-			break
+		switch {
+		case job.Part != 0:
+			return job, true, nil
+		case len(found.barred) > 0 && tries < asideTries:
+			limit = max(limit, 16*dueLimit)
+		case len(found.barred) > 0:
+			l.notify() // the session has other things to do too
+			return store.Job{}, false, nil
+		case found.all:
+			return store.Job{}, false, nil
+		default:
+			limit *= 16
 		}
 	}
 	return store.Job{}, false, nil
+}
+
+// sight is what a look at the due parts has shown besides the one to send.
+type sight struct {
+	all    bool        // there are no more
+	barred []store.Job // of messages to set aside, which l has claimed
+}
+
+// pick claims the first of up to limit due parts that l should send; Part 0: none.
+func (q *queue) pick(l *lane, now time.Time, limit int) (take store.Job, f sight, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || !q.lanes[l] {
+		return take, sight{all: true}, nil
+	}
+	jobs, err := q.store.Due(now, l.query(limit))
+	if err != nil {
+		return take, f, err
+	}
+	f.all = len(jobs) < limit
+	var others []store.Job
+	for _, job := range jobs {
+		switch {
+		case q.claimed[job.Message] != nil:
+		case l.bars(job) == nil:
+			if q.mayTake(l, job) {
+				q.claimed[job.Message], l.held = l, false
+				take = job
+			}
+		case q.takerOf(job) == nil:
+			q.claimed[job.Message] = l
+			f.barred = append(f.barred, job)
+		default:
+			others = append(others, job)
+		}
+		if take.Part != 0 {
+			return take, f, nil
+		}
+	}
+	if limit > dueLimit && !f.all { // they are in the way
+		for _, job := range others {
+			if q.claimed[job.Message] == nil {
+				q.claimed[job.Message] = l
+				f.barred = append(f.barred, job)
+			}
+		}
+	}
+	return take, f, nil
+}
+
+func (l *lane) query(limit int) store.DueQuery {
+	return store.DueQuery{SIM: l.sim, Modem: l.name, Home: l.home(), Limit: limit}
 }
 
 // mayTake says whether l should send job. A message that any modem may send is
@@ -130,7 +195,7 @@ func (q *queue) mayTake(l *lane, job store.Job) bool {
 	}
 	best := l
 	for other := range q.lanes {
-		if other.idle && other.less(best) {
+		if other.idle && other.less(best) && other.bars(job) == nil {
 			best = other
 		}
 	}
@@ -160,6 +225,6 @@ func (q *queue) release(l *lane, job store.Job, sent bool) {
 }
 
 // nextDue is when l has something to send that it has not now.
-func (q *queue) nextDue(l *lane, now time.Time) (time.Time, bool, error) {
-	return q.store.NextDue(now, l.sim, l.name)
+func (q *queue) nextDue(l *lane) (time.Time, bool, error) {
+	return q.store.NextDue(l.query(0))
 }

@@ -100,9 +100,9 @@ func (s *session) begin(ctx context.Context) error {
 		return err
 	}
 	s.sim, s.open, s.used, s.cardSeen = sim, map[uint64]int64{}, map[string]int{}, time.Now()
-	s.lane = &lane{name: s.cfg.Name, sim: sim.ID, waker: make(chan struct{}, 1)}
 	s.d.board.identify(s.cfg.Name, id, set)
 	s.d.recognise(s.cfg.Name, id.IMSI)
+	s.lane = &lane{name: s.cfg.Name, sim: sim.ID, rules: s.d.guard.rules(s.cfg.Name), waker: make(chan struct{}, 1)}
 	if s.pace, err = s.d.paceOf(sim.ID); err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (s *session) sleep(now time.Time) time.Duration {
 	}
 	if s.maySend(now) {
 		ours := s.d.now()
-		due, ok, err := s.d.queue.nextDue(s.lane, ours)
+		due, ok, err := s.d.queue.nextDue(s.lane)
 		if err == nil && ok && due.After(ours) && now.Add(due.Sub(ours)).Before(until) { // what is due and was not handed out, another lane has
 			until = now.Add(due.Sub(ours))
 		}

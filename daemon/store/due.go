@@ -14,7 +14,7 @@ import (
 // go behind a thousand newcomers), then due time, then id. A part that must wait
 // is not in the way of the others: its due_at lies ahead.
 //
-// The query looks at nine ends of one partial index (three priorities, three
+// The query looks at twelve ends of one partial index (three priorities, four
 // lanes), so it costs the same at any size of the queue.
 
 // maxDue bounds one answer of Due.
@@ -24,7 +24,8 @@ const maxDue = 10000
 type DueQuery struct {
 	SIM   int64
 	Modem string
-	Limit int // at most 10,000; 0 is 1
+	Home  []string // where the SIM is from; see aside.go
+	Limit int      // at most 10,000; 0 is 1
 }
 
 // Job is a part to send.
@@ -49,8 +50,8 @@ type Job struct {
 	Validity      time.Duration
 }
 
-// lanes are the parameters of a query: its SIM's, the common one, its modem's.
-var lanes = [...]string{"?1", "''", "?2"}
+// lanes are the parameters of a query: its SIM's, the common one, its modem's, its home's.
+var lanes = [...]string{"?1", "''", "?2", "?3"}
 
 // dueEnds is one SELECT an end of the index, priority by priority.
 func dueEnds(columns, order string) string {
@@ -59,23 +60,23 @@ func dueEnds(columns, order string) string {
 		for i, lane := range lanes {
 			fresh := min(i, 1) // 0: its message has begun on this SIM
 			ends = append(ends, fmt.Sprintf(`SELECT * FROM (SELECT %s, %d AS rank, %d AS fresh FROM part
-				WHERE state = 'queued' AND blocked = 0 AND lane = %s AND priority = %d AND due_at <= ?3 %s)`, columns, rank, fresh, lane, rank, order))
+				WHERE state = 'queued' AND blocked = 0 AND lane = %s AND priority = %d AND due_at <= ?4 %s)`, columns, rank, fresh, lane, rank, order))
 		}
 	}
 	return strings.Join(ends, " UNION ALL ")
 }
 
-var dueSQL = `WITH pick AS (` + dueEnds("id", "ORDER BY due_at, id LIMIT ?4") + `)
+var dueSQL = `WITH pick AS (` + dueEnds("id", "ORDER BY due_at, id LIMIT ?5") + `)
 	SELECT p.id, m.id, p.seq, m.total, m.number, p.tpdu, p.sum, m.ref, s.next_ref, m.sim, m.asked, p.priority, p.tries, p.resend,
 		(SELECT a.mr FROM attempt a WHERE a.part = p.id ORDER BY a.id DESC LIMIT 1), m.on_unknown, m.expires, m.created_at, m.report, m.validity
-	FROM pick JOIN part p USING (id) JOIN message m ON m.id = p.message LEFT JOIN sim s ON s.id = ?5
-	ORDER BY pick.rank, pick.fresh, p.due_at, p.id LIMIT ?4`
+	FROM pick JOIN part p USING (id) JOIN message m ON m.id = p.message LEFT JOIN sim s ON s.id = ?6
+	ORDER BY pick.rank, pick.fresh, p.due_at, p.id LIMIT ?5`
 
 // Due returns the parts that the SIM in that modem may send now, the next first.
 // It reads only: `queued` on disk stays a proof of not sent.
 func (s *Store) Due(now time.Time, q DueQuery) ([]Job, error) {
 	limit := min(max(q.Limit, 1), maxDue)
-	rows, err := s.read().rows(dueSQL, simLane(q.SIM), askedLane(q.Modem), now.UnixMilli(), limit, q.SIM)
+	rows, err := s.read().rows(dueSQL, simLane(q.SIM), askedLane(q.Modem), laneOfHome(q.Home), now.UnixMilli(), limit, q.SIM)
 	if err != nil {
 		return nil, s.readError("find what to send", err)
 	}
@@ -120,11 +121,11 @@ func nextEnds() string {
 	return strings.Join(ends, " UNION ALL ")
 }
 
-// NextDue is when the next part for the SIM in that modem becomes due: in the
-// past if one is due already, false if none waits.
-func (s *Store) NextDue(_ time.Time, sim int64, modem string) (time.Time, bool, error) {
+// NextDue is when the next part that Due would return becomes due: in the past if
+// one is due already, false if none waits.
+func (s *Store) NextDue(q DueQuery) (time.Time, bool, error) {
 	var at sql.NullInt64
-	if err := s.read().row(nextDueSQL, simLane(sim), askedLane(modem)).Scan(&at); err != nil {
+	if err := s.read().row(nextDueSQL, simLane(q.SIM), askedLane(q.Modem), laneOfHome(q.Home)).Scan(&at); err != nil {
 		return time.Time{}, false, s.readError("find what to send", err)
 	}
 	return fromMilli(at.Int64), at.Valid, nil

@@ -146,7 +146,7 @@ func TestDueOrder(t *testing.T) {
 func TestNextDue(t *testing.T) {
 	w := newWorldHere(t)
 	next := func() (time.Time, bool) {
-		at, found, err := w.s.NextDue(w.now, w.sim.ID, "office")
+		at, found, err := w.s.NextDue(DueQuery{SIM: w.sim.ID, Modem: "office"})
 		ok(t, err)
 		return at, found
 	}

@@ -25,6 +25,9 @@ func (s *Store) StartMarked(now time.Time, path string) (Recovered, error) {
 	if err != nil {
 		return rec, err
 	}
+	if err := s.TakeBack(now, nil, false); err != nil { // the configuration, and the cards, may be others now
+		return rec, err
+	}
 	if rec.Restored = behind; behind {
 		if rec.Held, err = s.batches(now, "hold what the copy has open", (*tx).holdRestored); err != nil {
 			return rec, err
