@@ -52,6 +52,7 @@ type Daemon struct {
 	log     *slog.Logger
 	version string
 	started time.Time
+	served  sync.Once
 
 	clock  *clock
 	store  *store.Store
@@ -81,13 +82,18 @@ func New(cfg configs.Config, version string, log *slog.Logger) *Daemon {
 // the database is closed last.
 //
 // A database file that is damaged does not end it, whenever that is found: see
-// corrupt.go.
+// corrupt.go. Neither does a disk that is full: see shut.go.
 func (d *Daemon) Run(ctx context.Context) error {
-	st, err := store.Open(d.cfg.Database)
+	st, err := d.takeUpDatabase(ctx)
 	if st == nil {
 		return err
 	}
 	defer st.Close()
+	return d.work(ctx)
+}
+
+// equip makes what works on st. Only a damaged file is no error.
+func (d *Daemon) equip(st *store.Store) (err error) {
 	st.Retention = store.Retention(d.cfg.Retention)
 	if err := unlessCorrupt(d.startClock(st)); err != nil {
 		return err
@@ -97,10 +103,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	d.board = newBoard(d.roster.all(), d.started)
-	if err := unlessCorrupt(d.takeUp(st)); err != nil {
-		return err
-	}
-	return d.work(ctx)
+	return unlessCorrupt(d.takeUp(st))
 }
 
 // takeUp finds out what the daemon before left.
@@ -187,12 +190,17 @@ func (d *Daemon) work(ctx context.Context) error {
 	}
 	task("devices", func(context.Context) error { return d.roster.run(modems) })
 	task("device events", d.roster.watch)
-	if d.Serving != nil {
-		d.Serving()
-	}
+	d.serves()
 	done := make(chan error, 1)
 	go func() { done <- g.Wait() }()
 	return finish(done, d.store)
+}
+
+// serves tells once that the API answers.
+func (d *Daemon) serves() {
+	if d.Serving != nil {
+		d.served.Do(d.Serving)
+	}
 }
 
 // watchStore ends the daemon when the database is broken: after a failed fsync

@@ -14,18 +14,22 @@ import (
 
 // front makes the socket and the API behind it.
 func (d *Daemon) front() (net.Listener, *server, error) {
+	return d.listen(apiDeps{
+		Store: d.store, Log: d.log, Modems: d.modems, ModemNames: d.board.names, Wake: d.queue.wake, Defaults: d.sendDefaults(),
+		Version: d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, Damaged: d.damaged, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
+		Desks: &d.desks, USSD: d.codes, Console: d.cfg.API.Console,
+	})
+}
+
+// listen makes the socket and an API of deps, and adds who may come in.
+func (d *Daemon) listen(deps apiDeps) (net.Listener, *server, error) {
 	gid, err := socketGroup(d.cfg.API.Group)
 	if err != nil {
 		return nil, nil, err
 	}
-	entrance, err := newDoor(uint32(os.Getuid()), uint32(gid), d.cfg.Roles)
+	deps.Door, err = newDoor(uint32(os.Getuid()), uint32(gid), d.cfg.Roles)
 	if err != nil {
 		return nil, nil, err
-	}
-	deps := apiDeps{
-		Store: d.store, Log: d.log, Modems: d.modems, ModemNames: d.board.names, Wake: d.queue.wake, Defaults: d.sendDefaults(),
-		Version: d.version, Started: d.started, Database: d.cfg.Database, Trouble: d.trouble, Damaged: d.damaged, DiskFull: d.diskFull, Guard: d.guard, Now: d.now, Trusted: d.clock.trusted,
-		Door: entrance, Desks: &d.desks, USSD: d.codes, Console: d.cfg.API.Console,
 	}
 	if d.Listen != nil {
 		self := peer{UID: deps.Door.UID, Known: true}

@@ -100,12 +100,16 @@ func liftBy(lines ...string) string {
 	return "to allow it, write below [guard] in the configuration, and restart simpost: " + strings.Join(lines, " and ")
 }
 
-// status is the guard as GET /v1/status shows it, given the parts accepted today.
+// status is the guard as GET /v1/status shows it, given the parts
+// accepted today; of no day: there is no database yet.
 func (g *guard) status(day store.Spent) api.Guard {
 	if g.off() {
 		return api.Guard{Off: true, Home: []string{}}
 	}
-	out := api.Guard{Home: []string{}, PartsToday: day.Parts, PartsPerDay: g.cfg.PartsPerDay, DayEnds: &day.Ends}
+	out := api.Guard{Home: []string{}, PartsToday: day.Parts, PartsPerDay: g.cfg.PartsPerDay}
+	if !day.Ends.IsZero() {
+		out.DayEnds = &day.Ends
+	}
 	for _, code := range g.homes("") {
 		out.Home = append(out.Home, "+"+code)
 	}

@@ -43,7 +43,7 @@ const (
 // apiDeps is what the API needs of the daemon. All fields are required but
 // Trouble, Identify and Now.
 type apiDeps struct {
-	Store      *store.Store
+	Store      *store.Store // nil: it is shut, see shut.go
 	Log        *slog.Logger
 	Modems     func() []api.Modem
 	ModemNames func() []string // of the configuration, and found
@@ -175,6 +175,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if e := s.Door.refuses(peerFrom(r.Context()), rightTo(pattern)); e != nil {
 		refuse(w, e)
+		return
+	}
+	if s.Store == nil && !openWithoutDatabase[pattern] {
+		refuse(w, s.shut())
 		return
 	}
 	s.mux.ServeHTTP(w, r)

@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"simpost/daemon/api"
+	"simpost/daemon/store"
 )
 
 var (
@@ -101,15 +102,21 @@ func notThere(name string, names []string) *api.Error {
 }
 
 func (s *server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], error) {
-	day, err := s.Store.Today(s.Now().Local())
-	if unlessCorrupt(err) != nil {
-		return nil, s.fail(ctx, err)
-	}
 	all := s.shownModems(ctx)
-	return &answer[api.Status]{api.Status{
+	st := api.Status{
 		Version: s.Version, StartedAt: s.Started, Ready: s.notReady(all) == nil, Condition: s.Trouble(),
-		Database: s.Database, Messages: s.Store.Counts(), LastEvent: s.Store.LastEvent(), Guard: s.Guard.status(day), Modems: all,
-	}}, nil
+		Database: s.Database, Messages: map[string]int{}, Modems: all,
+	}
+	var day store.Spent
+	if s.Store != nil {
+		var err error
+		if day, err = s.Store.Today(s.Now().Local()); unlessCorrupt(err) != nil {
+			return nil, s.fail(ctx, err)
+		}
+		st.Messages, st.LastEvent = s.Store.Counts(), s.Store.LastEvent()
+	}
+	st.Guard = s.Guard.status(day)
+	return &answer[api.Status]{st}, nil
 }
 
 // health says that something is as the path asks.

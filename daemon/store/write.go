@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -227,8 +229,7 @@ const probeRoom = 128 << 10
 // there is room again on the disks of both. Errors: CodeDiskFull, CodeStorage.
 func (s *Store) Probe() error {
 	const doing = "try the disk"
-	var fs unix.Statfs_t // whose fields are of other sizes on other machines
-	if err := unix.Statfs(s.path, &fs); err == nil && int64(fs.Bavail)*int64(fs.Bsize) < probeRoom {
+	if octets, _ := roomAt(s.path); octets < probeRoom {
 		return diskFull(doing)
 	}
 	return s.write(time.Time{}, doing, func(t *tx) error {
@@ -238,4 +239,30 @@ func (s *Store) Probe() error {
 		_, err := t.exec(fmt.Sprintf(`PRAGMA user_version = %d`, len(migrations)))
 		return err
 	})
+}
+
+// Room says whether it is worth while to try Open and StartMarked again after
+// CodeDiskFull.
+func Room(database, mark string) error {
+	octets, files := roomAt(filepath.Dir(database))
+	if octets < probeRoom || !files {
+		return diskFull("try the disk")
+	}
+	if mark == "" {
+		return nil
+	}
+	if octets, files = roomAt(filepath.Dir(mark)); octets == 0 || !files {
+		return diskFull("try the disk")
+	}
+	return nil
+}
+
+// roomAt is how many octets a file system has left, and whether it takes new files.
+// One that does not say has room.
+func roomAt(path string) (octets int64, files bool) {
+	var fs unix.Statfs_t // whose fields are of other sizes on other machines
+	if err := unix.Statfs(path, &fs); err != nil {
+		return math.MaxInt64, true
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize), fs.Files == 0 || fs.Ffree > 0
 }
