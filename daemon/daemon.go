@@ -34,6 +34,9 @@ type Daemon struct {
 	// Listen makes the API's listener; nil is the unix socket of the
 	// configuration. For tests.
 	Listen func() (net.Listener, error)
+	// Dial reaches what Listen makes, for Alive; nil is the unix socket, and
+	// nobody where Listen is set. For tests.
+	Dial func(context.Context) (net.Conn, error)
 	// Devices tells what is attached; the zero value is hw.System, and with Open
 	// set nothing. For tests.
 	Devices hw.Source
@@ -53,6 +56,8 @@ type Daemon struct {
 	version string
 	started time.Time
 	served  sync.Once
+
+	answering atomic.Pointer[server] // the API that is open
 
 	clock  *clock
 	store  *store.Store
@@ -173,7 +178,7 @@ func (d *Daemon) work(ctx context.Context) error {
 			return nil
 		})
 	}
-	task("api", func(ctx context.Context) error { return web.serve(ctx, ln) })
+	task("api", func(ctx context.Context) error { return d.serve(ctx, web, ln) })
 	task("housekeeper", d.housekeeper)
 	task("database", func(ctx context.Context) error { return d.watchStore(ctx, leave) })
 	task("check", d.checkDatabase)

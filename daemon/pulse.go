@@ -1,6 +1,10 @@
 package daemon
 
 import (
+	"context"
+	"io"
+	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -8,17 +12,21 @@ import (
 	"simpost/configs"
 )
 
-// Every loop of the daemon says, before anything that takes time, by when it will
-// be heard of again at the latest. One that is not has lost its way: a driver that
-// never returns, a lock that nobody gives back. systemd is told that the daemon is
-// alive only while all loops keep their word, and starts it anew when it is not.
-// A modem that hangs is no reason: its loop knows, and says so in time.
+// The loops that do the work (a modem's, the housekeeper's) say, before anything
+// that takes time, by when they will be heard of again at the latest. One that is
+// not has lost its way: a driver that never returns, a lock that nobody gives back.
+// The API waits for others, and can't say when: it is asked on its own socket.
+// systemd is told that the daemon is alive only while all loops keep their word and
+// the API answers, and starts it anew when they do not. A modem that hangs is no
+// reason: its loop knows, and says so in time.
 
 const (
 	roundLimit   = 5 * time.Minute  // one round of the housekeeper
-	workLimit    = 10 * time.Minute // from one line written to a modem to the next, besides the wait for an answer
+	workLimit    = 2 * time.Minute  // from one line written to a modem to the next, besides the wait for an answer
 	pulseLeeway  = time.Minute      // for a machine that has much else to do
+	frontLimit   = 20 * time.Second // for the API to answer
 	houseLoop    = "housekeeper"
+	frontLoop    = "api"
 	modemLoopFor = "modem "
 )
 
@@ -60,14 +68,47 @@ func (p *pulse) late(now time.Time) []string {
 	return names
 }
 
-// Alive says whether every loop made progress within its own bound, and logs those
-// that did not. Safe for concurrent use.
+// Alive says whether every loop made progress within its own bound and the API
+// answers, and logs what does not. It takes frontLimit at the most. Safe for
+// concurrent use.
 func (d *Daemon) Alive() bool {
 	late := d.pulse.late(time.Now())
+	if front := d.answering.Load(); front != nil && !d.answers() && d.answering.Load() == front { // not if it was ended meanwhile
+		late = append(late, frontLoop)
+	}
 	if len(late) > 0 {
 		d.log.Error("loops are stuck", "loops", late)
 	}
 	return len(late) == 0
+}
+
+// serve answers on ln until ctx ends, and has Alive ask whether it does.
+func (d *Daemon) serve(ctx context.Context, web *server, ln net.Listener) error {
+	d.answering.Store(web)
+	defer context.AfterFunc(ctx, func() { d.answering.CompareAndSwap(web, nil) })()
+	return web.serve(ctx, ln)
+}
+
+// answers says whether the API does, to a client like any other.
+func (d *Daemon) answers() bool {
+	dial := d.Dial
+	if dial == nil {
+		if d.Listen != nil {
+			return true
+		}
+		dial = func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", d.cfg.API.Socket)
+		}
+	}
+	client := http.Client{Timeout: frontLimit, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}}
+	resp, err := client.Get("http://localhost/healthz")
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err == nil && resp.StatusCode == http.StatusOK
 }
 
 // expectModem bounds a step of a modem's loop, after a wait of its own choice.

@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"io"
+	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,5 +83,41 @@ func TestAStuckLoopIsNotAlive(t *testing.T) {
 		if late := strings.Join(w.daemon.pulse.late(time.Now()), ", "); late != "modem a" {
 			t.Errorf("late: %s", late)
 		}
+	})
+}
+
+// An API that takes connections and answers none is noticed; one that was ended in
+// order is not missed.
+func TestAStuckFrontIsNotAlive(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
+		stop := make(chan struct{})
+		var stuck atomic.Bool
+		w.tweak = func(d *Daemon) {
+			d.Dial = func(ctx context.Context) (net.Conn, error) {
+				if stuck.Load() {
+					<-stop // as an accept loop that never comes back
+				}
+				return w.pipe.dial(ctx)
+			}
+		}
+		w.start()
+		w.condition("a", api.CondReady)
+		if !w.daemon.Alive() {
+			t.Error("it answers, and is not alive")
+		}
+		stuck.Store(true)
+		time.AfterFunc(time.Hour, func() { close(stop) })
+		began := time.Now()
+		if w.daemon.Alive() {
+			t.Error("nobody is answered, and it is alive")
+		}
+		if d := time.Since(began); d > frontLimit {
+			t.Errorf("it took %s to tell", d)
+		}
+		w.halt()
+		if !w.daemon.Alive() {
+			t.Error("it was ended in order, and is missed")
+		}
+		time.Sleep(2 * time.Hour)
 	})
 }

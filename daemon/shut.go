@@ -39,7 +39,7 @@ func (d *Daemon) takeUpDatabase(ctx context.Context) (*store.Store, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	g.Go(func() error { return web.serve(serving, ln) })
+	g.Go(func() error { return d.serve(serving, web, ln) })
 	g.Go(func() (err error) {
 		defer stop()
 		st, err = d.awaitRoom(serving)

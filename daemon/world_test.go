@@ -80,6 +80,7 @@ func (w *world) start() {
 		return unpluggable{rwc}, err
 	}
 	w.daemon.Listen = func() (net.Listener, error) { return w.pipe, nil }
+	w.daemon.Dial = w.pipe.dial
 	w.daemon.Synced = func() bool { return true }
 	w.daemon.Hands.Root = w.t.TempDir() // an empty machine
 	if w.tweak != nil {
