@@ -136,14 +136,17 @@ func (b *board) because(name string, cause error) {
 	b.causes[name] = cause
 }
 
-// find notes what a session noticed; withdraw takes it back.
-func (b *board) find(name string, code api.ConditionCode, detail string) {
+// find notes what a session noticed, and says whether it is news; withdraw takes it
+// back.
+func (b *board) find(name string, code api.ConditionCode, detail string) (news bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.found[name] == nil {
 		b.found[name] = findings{}
 	}
+	was, known := b.found[name][code]
 	b.found[name][code] = detail
+	return !known || was != detail
 }
 
 func (b *board) withdraw(name string, code api.ConditionCode) {

@@ -69,6 +69,7 @@ var findingWords = map[api.ConditionCode]words{
 	api.FindLTE:          {"messages fail while the modem is on LTE: this network may carry no SMS for it there", "let the operator's SIM use SMS over LTE, or put the modem on 2G or 3G. To try, with the console on: AT+CGSMS=1 and AT+CGSMS=3 choose the way (any modem), AT+CNMP=14 is 3G only and AT+CNMP=2 takes it back (SIMCom)"},
 	api.FindHand:         {"the modem could not be restarted from outside", "do what is said there; or, by hand: sudo simpost doctor --restart and the modem's name"},
 	api.FindUsedUp:       {"the modem was restarted as often as an hour or a day allows, and does not answer", "unplug it and plug it in again; look at its power supply and cable"},
+	api.FindPINFile:      {"other users may read or write the file that holds the PIN", "give it to simpost's user alone: sudo chown simpost and sudo chmod 0400, and the file's name"},
 	api.FindFilling:      {"a message memory of the modem is nearly full", "see the last error, and what else writes to the card; a full memory takes no more messages"},
 	api.FindWeak:         {"the signal is weak: messages will be late or fail", "move the antenna to a window, or use one on a cable"},
 	api.FindUnderVoltage: {"the machine gets too little voltage: modems restart or hang when they send", "use the power supply made for this Raspberry Pi and a short, thick cable; or put the modem on a hub with a supply of its own"},

@@ -102,6 +102,12 @@ var findingCases = []findingCase{
 			p.Send(m.Number(), strings.Repeat("x", i+1))
 		}
 	}, detail: "of 30"},
+	{want: api.FindPINFile, before: func(w *world, m *emulator.Modem) {
+		withPIN("0000")(w, m)
+		if err := os.Chmod(w.cfg.Modems[0].PINFile, 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+	}, detail: "pin has mode 0644"},
 	{want: api.FindWeak, before: instead("+CSQ: 21,", "+CSQ: 2,"), detail: "-109 dBm"},
 	{want: api.FindUnderVoltage, before: machine("sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n")},
 	{want: api.FindUnderVoltage, before: machine("sys/class/hwmon/hwmon0/name", "rpi_volt\n", "sys/class/hwmon/hwmon0/in0_lcrit_alarm", "1\n")},

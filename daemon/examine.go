@@ -156,6 +156,9 @@ func (e *Examiner) each(ctx context.Context, modems []configs.Modem, before func
 	b := newBoard(modems, time.Now())
 	for _, mc := range modems {
 		before(mc)
+		if detail := pinFileOpenTo(mc.PINFile); detail != "" {
+			b.find(mc.Name, api.FindPINFile, detail)
+		}
 		one, cancel := context.WithTimeout(ctx, examineLimit)
 		code, err := e.examine(one, b, mc)
 		cancel()

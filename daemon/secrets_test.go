@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"simpost/configs"
 	"simpost/daemon/api"
 	"simpost/modem/emulator"
@@ -266,6 +268,31 @@ func TestNoPINInConfigurationErrors(t *testing.T) {
 		_, err := configs.Parse([]byte(file))
 		if err == nil || bytes.Contains([]byte(err.Error()), []byte("83009917")) {
 			t.Errorf("%q: %v", file, err)
+		}
+	}
+}
+
+// What a PIN is read from is a file: a reader of a pipe may wait for ever.
+func TestPINFile(t *testing.T) {
+	dir := t.TempDir()
+	good, pipe := filepath.Join(dir, "pin"), filepath.Join(dir, "pipe")
+	if err := errors.Join(os.WriteFile(good, []byte("0123\n"), 0o400), unix.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if pin, err := readPIN(good); pin != "0123" || err != nil {
+		t.Errorf("%q, %v", pin, err)
+	}
+	for _, path := range []string{pipe, dir, filepath.Join(dir, "none")} {
+		if pin, err := readPIN(path); err == nil {
+			t.Errorf("%s: read %q", path, pin)
+		}
+	}
+	for mode, open := range map[os.FileMode]bool{0o400: false, 0o600: false, 0o440: true, 0o604: true, 0o620: true} {
+		if err := os.Chmod(good, mode); err != nil {
+			t.Fatal(err)
+		}
+		if said := pinFileOpenTo(good); (said != "") != open || strings.Contains(said, "0123") {
+			t.Errorf("%04o: %q", mode, said)
 		}
 	}
 }

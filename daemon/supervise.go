@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"simpost/configs"
 	"simpost/daemon/api"
@@ -201,18 +204,65 @@ func (d *Daemon) modemConfig(mc configs.Modem) modem.Config {
 	if mc.PINFile == "" {
 		return c
 	}
+	d.lookAtPINFile(mc)
 	c.PIN = func() (string, error) { return readPIN(mc.PINFile) }
 	c.Guard = d.pinGuard(mc.PINFile)
 	c.Guard.Keep = mc.PINKeep
 	return c
 }
 
+// maxPINFile is more than a PIN and the line's end.
+const maxPINFile = 64
+
 func readPIN(path string) (string, error) {
-	b, err := os.ReadFile(path)
+	b, _, err := pinFile(path)
 	if err != nil {
 		return "", fmt.Errorf("read the PIN: %w", err)
 	}
 	return strings.TrimSpace(string(b)), nil
+}
+
+// pinFile is what a file holds and the mode of that very file. A pipe or a terminal,
+// which may have a reader wait for ever, is none.
+func pinFile(path string) ([]byte, fs.FileMode, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case !info.Mode().IsRegular():
+		return nil, 0, fmt.Errorf("%s is not a file", path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxPINFile))
+	return b, info.Mode(), err
+}
+
+// pinFileOpenTo says what others may do with the file of a PIN; "" nothing. The PIN
+// is used all the same: a modem that was at work must not stop for it.
+func pinFileOpenTo(path string) string {
+	_, mode, err := pinFile(path)
+	const others = 0o077
+	if err != nil || mode.Perm()&others == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s has mode %04o", path, mode.Perm())
+}
+
+// lookAtPINFile warns, in the log once.
+func (d *Daemon) lookAtPINFile(mc configs.Modem) {
+	detail := pinFileOpenTo(mc.PINFile)
+	if detail == "" {
+		d.board.withdraw(mc.Name, api.FindPINFile)
+		return
+	}
+	if d.board.find(mc.Name, api.FindPINFile, detail) {
+		w := findingWords[api.FindPINFile]
+		d.log.Warn(w.sentence+"; "+w.remedy, "modem", mc.Name, "file", detail)
+	}
 }
 
 // pinGuard makes the memory of tried PINs durable: a PIN that failed once on a

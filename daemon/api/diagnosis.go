@@ -18,6 +18,7 @@ const (
 	FindLTE          ConditionCode = "lte-without-sms"      // messages fail while the modem is on LTE
 	FindHand         ConditionCode = "restart-failed"       // a restart from outside was tried, and not possible
 	FindUsedUp       ConditionCode = "restarts-used-up"     // as many of them as an hour or a day allows
+	FindPINFile      ConditionCode = "pin-file-open"        // others may read or write the file of the PIN
 	FindFilling      ConditionCode = "memory-filling"       // a message memory is nearly full
 	FindWeak         ConditionCode = "weak-signal"          // hardly any reception
 	FindUnderVoltage ConditionCode = "under-voltage"        // the machine gets too little voltage
