@@ -41,9 +41,10 @@ const (
 )
 
 // apiDeps is what the API needs of the daemon. All fields are required but
-// Trouble, Identify and Now.
+// Shut, Trouble, Identify and Now.
 type apiDeps struct {
-	Store      *store.Store // nil: it is shut, see shut.go
+	Store      *store.Store
+	Shut       *api.Error // why there is no Store, see shut.go; nil: there is one
 	Log        *slog.Logger
 	Modems     func() []api.Modem
 	ModemNames func() []string // of the configuration, and found
@@ -177,8 +178,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, e)
 		return
 	}
-	if s.Store == nil && !openWithoutDatabase[pattern] {
-		refuse(w, s.shut())
+	if s.Shut != nil && !openWithoutDatabase[pattern] {
+		refuse(w, s.Shut)
 		return
 	}
 	s.mux.ServeHTTP(w, r)

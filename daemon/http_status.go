@@ -108,7 +108,7 @@ func (s *server) status(ctx context.Context, _ *struct{}) (*answer[api.Status], 
 		Database: s.Database, Messages: map[string]int{}, Modems: all,
 	}
 	var day store.Spent
-	if s.Store != nil {
+	if s.Shut == nil {
 		var err error
 		if day, err = s.Store.Today(s.Now().Local()); unlessCorrupt(err) != nil {
 			return nil, s.fail(ctx, err)

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"time"
 
@@ -96,16 +95,11 @@ func (d *Daemon) frontWhileShut(cause error) (net.Listener, *server, error) {
 	for _, name := range b.names() {
 		b.become(name, api.CondDiskFull, "", time.Now())
 	}
-	trouble := &api.Reason{Code: string(api.CodeDiskFull), Message: fmt.Sprintf("%s: %v", conditionWords[api.CondDiskFull].sentence, cause)}
+	refusal := api.Errorf(api.CodeDiskFull, "%s: %v", conditionWords[api.CondDiskFull].sentence, cause)
+	refusal.Hint = "make room on the file systems of the database and its mark; simpost goes on by itself"
+	trouble := &api.Reason{Code: string(refusal.Code), Message: refusal.Message}
 	return d.listen(apiDeps{
-		Log: d.log, Modems: b.list, ModemNames: b.names, Defaults: d.sendDefaults(), Version: d.version, Started: time.Now(), Database: d.cfg.Database,
+		Shut: refusal, Log: d.log, Modems: b.list, ModemNames: b.names, Defaults: d.sendDefaults(), Version: d.version, Started: time.Now(), Database: d.cfg.Database,
 		Trouble: func() *api.Reason { return trouble }, Guard: d.guard, Desks: &desks{}, Console: d.cfg.API.Console,
 	})
-}
-
-// shut is the refusal of what needs the database while there is none.
-func (s *server) shut() *api.Error {
-	e := api.Errorf(api.CodeDiskFull, "%s", s.Trouble().Message)
-	e.Hint = "make room on the file system of the database; simpost goes on by itself"
-	return e
 }
