@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,14 +41,20 @@ func TestStartOnAFullDisk(t *testing.T) {
 			}()
 			inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
 				place(w, small)
-				served := 0
+				var pipe atomic.Pointer[pipeListener]
+				var served atomic.Int32
 				w.tweak = func(d *Daemon) {
-					d.Serving = func() { served++ }
-					d.Listen = func() (net.Listener, error) { w.pipe = newPipeListener(); return w.pipe, nil } // one after the other
+					d.Serving = func() { served.Add(1) }
+					d.Listen = func() (net.Listener, error) { // one after the other
+						ln := newPipeListener()
+						pipe.Store(ln)
+						return ln, nil
+					}
+					d.Dial = func(ctx context.Context) (net.Conn, error) { return pipe.Load().dial(ctx) }
 				}
 				start := func() {
 					w.start()
-					w.client.Dial = func(ctx context.Context) (net.Conn, error) { return w.pipe.dial(ctx) }
+					w.client.Dial = w.daemon.Dial
 					time.Sleep(time.Minute)
 				}
 				ballast := filepath.Join(small, "ballast")
@@ -55,10 +62,9 @@ func TestStartOnAFullDisk(t *testing.T) {
 				for range 2 {
 					start()
 					w.refusedWhileShut()
-					if served != 1 {
-						t.Fatalf("it said %d times that it answers", served)
+					if n := served.Swap(0); n != 1 {
+						t.Fatalf("it said %d times that it answers", n)
 					}
-					served = 0
 					w.halt()
 				}
 				start()
@@ -68,8 +74,8 @@ func TestStartOnAFullDisk(t *testing.T) {
 				time.Sleep(2 * diskProbe)
 				w.condition("a", api.CondReady)
 				w.becomes(w.send(text("+4790000002", "hello")), api.Delivered, time.Minute)
-				if st, err := w.client.Status(context.Background()); err != nil || st.Condition != nil || st.LastEvent == 0 || served != 1 {
-					t.Errorf("%+v, %v; it said %d times that it answers", st, err, served)
+				if st, err := w.client.Status(context.Background()); err != nil || st.Condition != nil || st.LastEvent == 0 || served.Load() != 1 {
+					t.Errorf("%+v, %v; it said %d times that it answers", st, err, served.Load())
 				}
 			})
 		})
