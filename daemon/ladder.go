@@ -13,8 +13,8 @@ import (
 //
 // The lowest step is not the daemon's: atcmd gives a command up, leaves an open
 // prompt by ESC and asks questions until one is answered (StepResync); where none
-// is, the session ends, and with it this ladder begins. A session that lasts for
-// goodWhile, which takes real answers every few seconds, ends it.
+// is, the session ends, and with it this ladder begins. A session in which the modem
+// does for goodWhile what it is asked for ends it.
 
 // rung is one step: how often it is tried before the next, and for how long the
 // modem is left alone, its port closed, before each try.
@@ -52,7 +52,7 @@ var errRestarted = errors.New("the modem was told to restart")
 
 const restartPause = time.Second
 
-// goodWhile is how long a session lasts that ends a row of failures.
+// goodWhile is how long a modem works that ends a row of failures.
 const goodWhile = time.Minute
 
 // ladder is where on it a modem is. It is its supervisor's own; the zero value is
@@ -63,6 +63,7 @@ type ladder struct {
 	try      int  // of it, from 1; 0 on the ground
 	rounds   int  // how often the end was reached
 	silent   bool // at the last failure the modem did not even begin to answer
+	ailing   duty // what it was silent to, and was not seen to do since
 	reset    bool // the step taken last is a reset, and it is not done yet
 	speed    int  // at which the modem was heard; 0 as long as it was not
 	uses     uses
@@ -73,7 +74,7 @@ type ladder struct {
 // uses are when the steps that have a limit were taken.
 type uses map[api.RecoveryStep][]time.Time
 
-// worked ends the row if a session lasted for a good while.
+// worked ends the row if a modem did what it was asked for, for a good while.
 func (l *ladder) worked(d time.Duration) {
 	if d >= goodWhile {
 		*l = ladder{speed: l.speed, uses: l.uses, hands: l.hands}
@@ -88,7 +89,8 @@ func (l *ladder) failed(code api.ConditionCode, now time.Time) bool {
 		return false
 	}
 	l.silent = code == api.CondSilent
-	if l.try++; l.try > len(rungs[l.rung].grace) {
+	again := l.ailing != "" && code == api.CondStuck && l.rung < againFrom && l.try > 0 // it came up and does not do it
+	if l.try++; l.try > len(rungs[l.rung].grace) || again {
 		l.rung, l.try = l.rung+1, 1
 	}
 	l.next(now)

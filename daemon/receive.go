@@ -41,6 +41,7 @@ func (s *session) drain(ctx context.Context) error {
 		return s.listTrouble(err)
 	}
 	s.unreadable = false
+	s.duties.did(dutyList)
 	if s.asksAgain() {
 		s.left, s.used = map[string]int{}, map[string]int{}
 	}
@@ -289,14 +290,18 @@ func about(in store.Incoming, got store.Received) []any {
 	return attrs
 }
 
-// listTrouble sorts an error of a sweep: a dead port ends the session, anything
-// else is a condition, and the next poll tries again.
+// listTrouble sorts an error of a sweep: a dead port ends the session, and so does
+// silence again and again; anything else is a condition, and the next poll tries again.
 func (s *session) listTrouble(err error) error {
 	if dead := s.m.Err(); dead != nil {
-		return dead
+		return &muteError{dutyList, dead}
 	}
 	s.unreadable, s.doubtful, s.used = true, true, map[string]int{}
 	s.fault("memory-unreadable", err)
 	s.show()
+	if modem.Unanswered(err) {
+		return s.duties.silent(dutyList, err)
+	}
+	s.duties.did(dutyList)
 	return nil
 }

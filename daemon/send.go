@@ -166,6 +166,7 @@ func (s *session) sent(attempt int64, mr byte) error {
 	s.d.board.withdraw(s.cfg.Name, api.FindLTE)
 	s.d.board.withdraw(s.cfg.Name, api.CondRefused)
 	s.proofs.sent(mr)
+	s.duties.did(dutySend)
 	s.d.board.update(s.cfg.Name, func(m *api.Modem) { m.SentParts++ })
 	return s.storeResult(s.d.store.Settle(s.d.now(), store.Settle{Attempt: attempt, State: api.Submitted, MR: int(mr)}))
 }
@@ -178,15 +179,25 @@ func (s *session) notSent(ctx context.Context, job store.Job, attempt int64, sen
 	if err := s.record(ctx, now, job, attempt, send, v); err != nil {
 		return err
 	}
+	silent := modem.Unanswered(send.Err)
 	if err := s.m.Err(); err != nil {
-		return err
+		return hungAt(dutySend, silent, err)
 	}
 	if ctx.Err() != nil {
 		return nil
 	}
 	s.suspect(job, send, v)
 	s.suspectLTE(send)
-	return s.resume(ctx, send)
+	if err := s.resume(ctx, send); err != nil {
+		return hungAt(dutySend, silent, err)
+	}
+	if silent {
+		return s.duties.silent(dutySend, send)
+	}
+	if send.Outcome != modem.NotSent {
+		s.duties.did(dutySend)
+	}
+	return nil
 }
 
 // record writes the verdict on an attempt, or on a part without one.

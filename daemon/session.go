@@ -39,6 +39,7 @@ type session struct {
 	errands
 
 	proofs     proofs
+	duties     duties
 	status     modem.Status
 	sending    bool     // the lane has joined the queue
 	listDue    bool     // a sweep is wanted now
@@ -256,6 +257,7 @@ func (s *session) poll(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("poll: %w", err)
 	}
+	s.duties.works()
 	s.d.board.answered(s.cfg.Name, s.d.now(), counts)
 	s.watchRoom(counts)
 	s.sweep(s.arrived(counts)...)

@@ -119,9 +119,10 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 	d.board.withdraw(mc.Name, api.FindUsedUp)
 	d.board.withdraw(mc.Name, api.FindHand)
 	up := time.Now()
-	s := &session{d: d, cfg: mc, m: m, log: d.log.With("modem", mc.Name)}
+	s := &session{d: d, cfg: mc, m: m, log: d.log.With("modem", mc.Name), duties: duties{ailing: row.ailing, tried: row.rounds > 0, proven: up}}
 	err = s.run(ctx)
-	row.worked(time.Since(up))
+	row.worked(s.duties.proven.Sub(up))
+	row.ailing = cmp.Or(ails(err), s.duties.ailing)
 	return err
 }
 

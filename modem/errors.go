@@ -70,8 +70,11 @@ func (e *SendError) Duplicate() bool {
 
 // Unanswered says that the modem said nothing within the limit. Its answer may yet come, and would then be taken for
 // that of the message sent next.
-func (e *SendError) Unanswered() bool {
-	return e.Outcome == Unknown && (errors.Is(e.Err, atcmd.ErrNoAnswer) || errors.Is(e.Err, context.DeadlineExceeded))
+func (e *SendError) Unanswered() bool { return e.Outcome == Unknown && Unanswered(e.Err) }
+
+// Unanswered says that a command was given up because nothing was said to it.
+func Unanswered(err error) bool {
+	return errors.Is(err, atcmd.ErrNoAnswer) || errors.Is(err, atcmd.ErrNoPrompt) || errors.Is(err, context.DeadlineExceeded) || isSilence(err)
 }
 
 func (e *SendError) Unwrap() error { return e.Err }
