@@ -156,6 +156,7 @@ ifeq ($(DESTDIR),)
 	getent group simpost >/dev/null || groupadd --system simpost
 	getent passwd simpost >/dev/null || useradd --system --gid simpost --home-dir /var/lib/simpost \
 		--no-create-home --shell /usr/sbin/nologin simpost
+	if getent group gpio >/dev/null; then usermod --append --groups gpio simpost; fi
 	if [ -d /run/udev ]; then udevadm control --reload && udevadm trigger --subsystem-match=usb --subsystem-match=tty --subsystem-match=gpio; fi
 	if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo "Start it with: sudo systemctl enable --now simpost; the settings are in /etc/simpost/simpost.toml"

@@ -48,6 +48,7 @@ func (d tree) mode(want, name string) {
 }
 
 func installed(d tree, deb string) {
+	d.run("groupadd", "--system", "gpio") // as Raspberry Pi OS has it
 	d.install(deb)
 	d.want(true, "/usr/bin/simpost", config, enabled)
 	d.mode("700 simpost simpost", "/var/lib/simpost")
@@ -56,6 +57,7 @@ func installed(d tree, deb string) {
 	for _, c := range []struct{ want, command string }{
 		{"simpost:x:", "grep ^simpost: /etc/passwd"},
 		{"/usr/sbin/nologin", "grep ^simpost: /etc/passwd"},
+		{"simpost gpio", "id --name --groups simpost"},
 		{"good, 1 modem", "simpost config check"},
 		{"__start_simpost", "cat /usr/share/bash-completion/completions/simpost"},
 		{"/usr/share/man/man1/simpost.1.gz", "dpkg --listfiles simpost"},
