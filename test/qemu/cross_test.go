@@ -70,6 +70,10 @@ func TestProcessors(t *testing.T) {
 // TestForeignMachine starts Debian's kernel for arm64, and a modem is plugged in.
 func TestForeignMachine(t *testing.T) {
 	crossing(t)
+	insist(t, foreignMachine)
+}
+
+func foreignMachine(t *testing.T) {
 	net := emulate(t, 1, "generic")
 	d := guest(t, arm64)
 	o := &office{machine: boot(t, arm64, d, drive(d), net.ports), network: net}

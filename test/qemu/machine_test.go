@@ -113,7 +113,8 @@ func (m *machine) cut() {
 }
 
 // broken ends the test because the machine does not answer. That QEMU itself has
-// crashed, as 7.2 does now and then when a device is pulled, is no verdict on simpost.
+// crashed, as 7.2 does now and then when a device is pulled, is no verdict on simpost:
+// insist begins anew.
 func (m *machine) broken(what string, err error) {
 	m.t.Helper()
 	select {
@@ -124,6 +125,34 @@ func (m *machine) broken(what string, err error) {
 	case <-time.After(patience):
 	}
 	m.t.Fatalf("%s: %v", what, err)
+}
+
+// mostCrashes of QEMU in a row are a failure.
+const mostCrashes = 3
+
+// insister is what insist needs of a *testing.T.
+type insister interface {
+	Helper()
+	Run(name string, test func(*testing.T)) bool
+	Failed() bool
+	Fatal(args ...any)
+}
+
+// insist runs a test until it has come to its end, or failed. Where QEMU crashes every
+// time nothing was judged, and that is no pass.
+func insist(t insister, test func(*testing.T)) {
+	t.Helper()
+	for try := range mostCrashes {
+		judged := false
+		t.Run(fmt.Sprintf("try %d", try+1), func(t *testing.T) {
+			test(t)
+			judged = true
+		})
+		if judged || t.Failed() {
+			return
+		}
+	}
+	t.Fatal("QEMU has crashed each time: nothing was judged. Run it again, or with another QEMU")
 }
 
 // tail is the last lines of a text.

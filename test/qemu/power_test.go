@@ -19,6 +19,10 @@ const longAfter = 30 * time.Second
 // and the machine started from it again; in the end nothing may be lost.
 func TestPowerCut(t *testing.T) {
 	n := rounds(t)
+	insist(t, func(t *testing.T) { cutPower(t, n) })
+}
+
+func cutPower(t *testing.T, n int) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
