@@ -22,27 +22,31 @@ import (
 	"testing"
 )
 
-// required is the variable under which a missing peer fails.
-const required = "SIMPOST_REQUIRE_PEERS"
+const (
+	required = "SIMPOST_REQUIRE_PEERS" // the variable under which a missing peer fails
+	built    = "SIMPOST_PEERS_BUILT"   // that says that PATH begins with a simpost of this source
+)
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 // testMain puts a simpost built from this source first in PATH, and after it
 // where Debian keeps daemons, which is not in everyone's PATH.
 func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "simpost-peers")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	if os.Getenv(built) != "1" {
+		dir, err := os.MkdirTemp("", "simpost-peers")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "simpost/cmd/simpost")
+		build.Stdout, build.Stderr = os.Stderr, os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "build simpost:", err)
+			return 1
+		}
+		os.Setenv("PATH", strings.Join([]string{dir, os.Getenv("PATH"), "/usr/sbin"}, string(os.PathListSeparator)))
 	}
-	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "simpost/cmd/simpost")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build simpost:", err)
-		return 1
-	}
-	os.Setenv("PATH", strings.Join([]string{dir, os.Getenv("PATH"), "/usr/sbin"}, string(os.PathListSeparator)))
 	// What the caller has set for a simpost of his own is not meant for these.
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "SIMPOST_") && name != required {
@@ -70,8 +74,13 @@ func need(t *testing.T, debian string, programs ...string) {
 
 func missing(t *testing.T, what, debian string) {
 	t.Helper()
-	reason := fmt.Sprintf("%s is not installed: it is in Debian's package %s, and .ci/run installs all peers, with their daemons kept from starting",
-		what, debian)
+	lacking(t, fmt.Sprintf("%s is not installed: it is in Debian's package %s, and .ci/run installs all peers, with their daemons kept from starting",
+		what, debian))
+}
+
+// lacking skips the test for a reason, or fails it where peers are required.
+func lacking(t *testing.T, reason string) {
+	t.Helper()
 	if os.Getenv(required) == "1" {
 		t.Fatal(reason)
 	}
