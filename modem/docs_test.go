@@ -51,3 +51,35 @@ func TestTheTableOfHabits(t *testing.T) {
 		}
 	}
 }
+
+// TestNoHabitIsLeftOut: each habit that we were told of has its line in docs/modems.md, supported or not.
+func TestNoHabitIsLeftOut(t *testing.T) {
+	docs, err := os.ReadFile("../docs/modems.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile("testdata/habits.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for line := range strings.Lines(string(list)) {
+		heading, words, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		told++
+		_, section, _ := strings.Cut(string(docs), "\n### "+heading+"\n")
+		section, _, _ = strings.Cut(section, "\n### ")
+		if !slices.ContainsFunc(strings.Split(section, "\n"), func(row string) bool { return hasAll(row, strings.Split(words, ", ")) }) {
+			t.Errorf("below %q no line has %s", heading, words)
+		}
+	}
+	if told == 0 {
+		t.Error("there is no habit in testdata/habits.txt")
+	}
+}
+
+func hasAll(row string, words []string) bool {
+	return strings.HasPrefix(row, "|") && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(row, word) })
+}
