@@ -19,8 +19,8 @@ var moments = []struct{ name, line string }{
 }
 
 // TestPullAndPlug is a newcomer's day, and then a bad one: the package is installed
-// and its daemon runs, a modem is plugged in for the first time, found, and used;
-// and then it is pulled and plugged again and again in the middle of its work.
+// and its daemon runs, a modem is plugged in for the first time, found, used, and
+// reset; and then it is pulled and plugged again and again in the middle of its work.
 func TestPullAndPlug(t *testing.T) {
 	n := rounds(t)
 	insist(t, func(t *testing.T) { pullAndPlug(t, n) })
@@ -42,6 +42,7 @@ func pullAndPlug(t *testing.T, n int) {
 	office.send("--wait=delivered")
 	office.hear()
 	office.settled()
+	office.reset()
 
 	first := rand.IntN(len(moments)) // so that not all of a few rounds are before ^Z, every time
 	for i := range n {
@@ -122,6 +123,7 @@ func guest(t *testing.T, a arch) disk {
 	d.install(newestPackage(t, a.name))
 	d.write("/etc/systemd/system/simpost.service.d/test.conf",
 		"[Service]\nEnvironment=SIMPOST_SEND_QUARANTINE=2s SIMPOST_GUARD_OFF=true SIMPOST_SEND_RETRY_FIRST=2s\n")
+	d.write("/etc/udev/rules.d/69-my-modem.rules", adapterRule(t))
 	return newDisk(t, d)
 }
 

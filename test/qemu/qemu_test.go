@@ -1,7 +1,7 @@
 // Package qemu_test proves the Debian packages where they are used: installed,
 // upgraded, removed and purged in a small Debian, and at work in it under QEMU, on
-// Debian's kernel, with USB modems that are pulled, plugged and swapped, and with
-// the power cut. Judge is the emulated network's own record.
+// Debian's kernel, with USB modems that are pulled, plugged, swapped and reset, and
+// with the power cut. Judge is the emulated network's own record.
 //
 // What a reader would get wrong: without SIMPOST_QEMU, which says how many rounds of
 // pulling and of power cuts to make, or SIMPOST_CROSS=1 for the other
