@@ -364,6 +364,11 @@ func (t *tx) prove(a *attempt, m *message, p *part, set Settle) error {
 		if p.state == api.Queued || p.state == api.Submitting {
 			return t.cleared(m, p)
 		}
+		last, err := t.isLast(a)
+		if err != nil {
+			return err
+		}
+		p.resend = p.resend && last // the mark of what was repeated after a was for a
 	}
 	if _, ok := st.next(p.state); !ok {
 		return nil
@@ -408,6 +413,11 @@ func (t *tx) cleared(m *message, p *part) error {
 func (t *tx) unknownAttempts(p *part) (n int, err error) {
 	err = t.row(`SELECT count(*) FROM attempt WHERE part = ? AND state = 'unknown'`, p.id).Scan(&n)
 	return n, err
+}
+
+func (t *tx) isLast(a *attempt) (last bool, err error) {
+	err = t.row(`SELECT NOT EXISTS (SELECT 1 FROM attempt WHERE part = ? AND id > ?)`, a.part, a.id).Scan(&last)
+	return last, err
 }
 
 // Pause leaves a queued part alone until then. It is no try and no failure.

@@ -84,6 +84,22 @@ func TestRefusedRepeatIsResolved(t *testing.T) {
 	}
 }
 
+// TestLateRefusalOfTheFirst: no copy is out, and the first was refused for a while only:
+// the part is tried again, and is a duplicate of nothing.
+func TestLateRefusalOfTheFirst(t *testing.T) {
+	w := newWorldHere(t)
+	id := w.enqueue(text(1))
+	first := w.lost(w.next())
+	w.repeat(1)
+	w.settle(Settle{Attempt: w.submit(w.next()), State: api.Failed, MR: -1, Error: refused})
+	ok(t, w.s.Evidence(w.tick(), first, Settle{State: api.Queued, MR: -1, Error: refused, RetryAt: w.now}))
+	if m := w.want(id, api.Queued); m.PossibleDuplicate {
+		t.Error("both copies were refused, and it is a possible duplicate")
+	}
+	w.settle(Settle{Attempt: w.submit(w.next()), State: api.Failed, MR: -1, Error: refused})
+	w.want(id, api.Failed)
+}
+
 // TestRefusedRepeatOfARefused: where the first copy was refused too, as is learned
 // before the repeat ends or after it, the message has failed.
 func TestRefusedRepeatOfARefused(t *testing.T) {
