@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"simpost/configs"
 )
@@ -89,7 +92,8 @@ func (d *Daemon) serve(ctx context.Context, web *server, ln net.Listener) error 
 	return web.serve(ctx, ln)
 }
 
-// answers says whether the API does, to a client like any other.
+// answers says whether the API does, to a client like any other. To be turned away
+// for want of a place is an answer: all the others are at work.
 func (d *Daemon) answers() bool {
 	dial := d.Dial
 	if dial == nil {
@@ -104,7 +108,7 @@ func (d *Daemon) answers() bool {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}}
 	resp, err := client.Get("http://localhost/healthz")
 	if err != nil {
-		return false
+		return errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)

@@ -91,11 +91,16 @@ func TestAStuckLoopIsNotAlive(t *testing.T) {
 func TestAStuckFrontIsNotAlive(t *testing.T) {
 	inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
 		stop := make(chan struct{})
-		var stuck atomic.Bool
+		var stuck, crowded atomic.Bool
 		w.tweak = func(d *Daemon) {
 			d.Dial = func(ctx context.Context) (net.Conn, error) {
 				if stuck.Load() {
 					<-stop // as an accept loop that never comes back
+				}
+				if crowded.Load() { // as an API whose every place is at work
+					c, there := net.Pipe()
+					go func() { _, _ = there.Read(make([]byte, 1)); there.Close() }()
+					return c, nil
 				}
 				return w.pipe.dial(ctx)
 			}
@@ -105,6 +110,11 @@ func TestAStuckFrontIsNotAlive(t *testing.T) {
 		if !w.daemon.Alive() {
 			t.Error("it answers, and is not alive")
 		}
+		crowded.Store(true)
+		if !w.daemon.Alive() {
+			t.Error("it is busy, and not alive")
+		}
+		crowded.Store(false)
 		stuck.Store(true)
 		time.AfterFunc(time.Hour, func() { close(stop) })
 		began := time.Now()
