@@ -251,6 +251,9 @@ func (p *part) ending(st, stUnknown step) step {
 // withdraw takes a queued part out of the queue.
 func (t *tx) withdraw(p *part, st, stUnknown step) error { return t.save(p, p.ending(st, stUnknown)) }
 
+// siblingFailed is why a part of a message that failed is not sent.
+var siblingFailed = api.Reason{Code: "part-failed", Message: "another part of the message failed"}
+
 // failSiblings gives up the queued parts of a message of which one failed: its
 // recipient could never join them.
 func (t *tx) failSiblings(m *message) (events []api.Event, err error) {
@@ -258,7 +261,7 @@ func (t *tx) failSiblings(m *message) (events []api.Event, err error) {
 		if p.state != api.Queued {
 			continue
 		}
-		p.because(&api.Reason{Code: "part-failed", Message: "another part of the message failed"})
+		p.because(&siblingFailed)
 		if err := t.withdraw(p, stepSibling, stepSiblingUnknown); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"simpost/daemon/api"
@@ -355,6 +356,9 @@ func (s *Store) Evidence(now time.Time, attempt int64, set Settle) error {
 
 // prove moves p after its attempt a, which was unknown, was settled as set says.
 func (t *tx) prove(a *attempt, m *message, p *part, set Settle) error {
+	if set.State == api.Queued && m.dooms(p) {
+		set.State, set.Error = api.Failed, &siblingFailed
+	}
 	st := map[api.State]step{api.Submitted: stepProofSent, api.Failed: stepProofRefused, api.Queued: stepProofRetry}[set.State]
 	if st != stepProofSent {
 		left, err := t.unknownAttempts(p)
@@ -384,6 +388,11 @@ func (t *tx) prove(a *attempt, m *message, p *part, set Settle) error {
 		p.because(set.Error)
 	}
 	return t.arrive(a, m, p, st)
+}
+
+// dooms says whether another part of m failed: nobody could join p to it.
+func (m *message) dooms(p *part) bool {
+	return slices.ContainsFunc(m.parts, func(o *part) bool { return o != p && o.state == api.Failed })
 }
 
 // proven says that a copy of p was accepted. The mark stays only if another copy

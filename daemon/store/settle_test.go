@@ -448,6 +448,17 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// TestEvidenceForAMessageThatFailed: a part that was never sent, as is proven late, stays
+// behind when another part of its message failed.
+func TestEvidenceForAMessageThatFailed(t *testing.T) {
+	w := newWorldHere(t)
+	id := w.enqueue(text(2))
+	a := w.lost(w.next())
+	w.settle(Settle{Attempt: w.submit(w.next()), State: api.Failed, MR: -1, Error: refused})
+	ok(t, w.s.Evidence(w.tick(), a, Settle{State: api.Queued, MR: -1, RetryAt: t0, Evidence: "it was never sent"}))
+	w.want(id, api.Failed, api.Failed, api.Failed)
+}
+
 // TestEvidenceOfASettledAttempt: what the modem itself said stands.
 func TestEvidenceOfASettledAttempt(t *testing.T) {
 	w := newWorldHere(t)
