@@ -94,7 +94,7 @@ func permissionRemedy(path string) string {
 		group = g.Name
 	}
 	if st.Mode&unix.S_IRGRP == 0 || st.Mode&unix.S_IWGRP == 0 || st.Gid == 0 {
-		return fmt.Sprintf("its group %s has no use of it: install simpost's udev rules (sudo make install) and plug the modem in again", group)
+		return fmt.Sprintf("its group %s has no use of it: install simpost's udev rules (sudo make install) and plug the modem in again; for an adapter, or a modem that they do not list, they say in their head which line to add", group)
 	}
 	name := "$USER"
 	if u, err := user.Current(); err == nil {
