@@ -58,14 +58,15 @@ const goodWhile = time.Minute
 // ladder is where on it a modem is. It is its supervisor's own; the zero value is
 // the ground.
 type ladder struct {
-	failures int  // sessions in a row that did not last
-	rung     int  // of the step taken last
-	try      int  // of it, from 1; 0 on the ground
-	rounds   int  // how often the end was reached
-	silent   bool // at the last failure the modem did not even begin to answer
-	ailing   duty // what it was silent to, and was not seen to do since
-	reset    bool // the step taken last is a reset, and it is not done yet
-	speed    int  // at which the modem was heard; 0 as long as it was not
+	failures int       // sessions in a row that did not last
+	rung     int       // of the step taken last
+	try      int       // of it, from 1; 0 on the ground
+	rounds   int       // how often the end was reached
+	silent   bool      // at the last failure the modem did not even begin to answer
+	ailing   duty      // what it was silent to, and was not seen to do since
+	owed     time.Time // until then it may answer for a message, if it is not restarted
+	reset    bool      // the step taken last is a reset, and it is not done yet
+	speed    int       // at which the modem was heard; 0 as long as it was not
 	uses     uses
 	usedUp   bool // a step was left out because of its limit
 	hands    hands
@@ -77,7 +78,7 @@ type uses map[api.RecoveryStep][]time.Time
 // worked ends the row if a modem did what it was asked for, for a good while.
 func (l *ladder) worked(d time.Duration) {
 	if d >= goodWhile {
-		*l = ladder{speed: l.speed, uses: l.uses, hands: l.hands}
+		*l = ladder{speed: l.speed, owed: l.owed, uses: l.uses, hands: l.hands}
 	}
 }
 

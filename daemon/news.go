@@ -106,7 +106,7 @@ func (s *session) evidence(e modem.Evidence) error {
 		settle = v.settle
 	}
 	maps.DeleteFunc(s.open, func(_ uint64, a int64) bool { return a == attempt })
-	if s.pausedFor == api.CondAnswerOwed {
+	if s.owed = (time.Time{}); s.pausedFor == api.CondAnswerOwed {
 		s.paused = time.Time{}
 		s.show()
 	}

@@ -180,6 +180,9 @@ func (s *session) notSent(ctx context.Context, job store.Job, attempt int64, sen
 		return err
 	}
 	silent := modem.Unanswered(send.Err)
+	if send.Unanswered() {
+		s.owes(time.Now().Add(answerLast - s.d.cfg.Send.AnswerTimeout))
+	}
 	if err := s.m.Err(); err != nil {
 		return hungAt(dutySend, silent, err)
 	}
@@ -278,6 +281,14 @@ func (s *session) suspectLTE(send *modem.SendError) {
 	}
 }
 
+// owes has the session send nothing until an answer that did not come can't come any more.
+func (s *session) owes(until time.Time) {
+	s.owed = until
+	if d := time.Until(until); d > 0 {
+		s.pause(api.CondAnswerOwed, d)
+	}
+}
+
 // resume proves that the modem still talks, and then starts the quarantine of
 // what may have been sent.
 func (s *session) resume(ctx context.Context, send *modem.SendError) error {
@@ -295,9 +306,6 @@ func (s *session) resume(ctx context.Context, send *modem.SendError) error {
 	}
 	if err := s.proveUnstarted(ctx); err != nil || send.Outcome != modem.Unknown {
 		return err
-	}
-	if owed := answerLast - s.d.cfg.Send.AnswerTimeout; send.Unanswered() && owed > 0 {
-		s.pause(api.CondAnswerOwed, owed)
 	}
 	return s.storeResult(s.d.store.Quarantine(s.d.now(), s.sim.ID, s.d.now().Add(s.d.quarantine())))
 }

@@ -55,6 +55,7 @@ type session struct {
 	miscounts  bool      // all are
 	paused     time.Time // nothing is sent before
 	pausedFor  api.ConditionCode
+	owed       time.Time // until then the modem may answer for a message it was silent to
 	cardSeen   time.Time // it was the one that the session began with
 	pace       pace
 	lookDue    bool // the modem said that the network changed
@@ -107,6 +108,7 @@ func (s *session) begin(ctx context.Context) error {
 	if s.pace, err = s.d.paceOf(sim.ID); err != nil {
 		return err
 	}
+	s.owes(s.owed)
 	s.log.Info("modem is up", "manufacturer", id.Manufacturer, "model", id.Model, "profile", set.Profile, "indications", set.CNMI)
 	s.sweepAll()
 	s.nextSweep = time.Now().Add(s.d.cfg.Receive.Sweep)

@@ -43,12 +43,16 @@ func (d *Daemon) supervise(ctx context.Context, mc configs.Modem) error {
 			continue
 		}
 		if errors.Is(err, errRestarted) { // it stays in the condition that made us do it
+			row.owed = time.Time{}
 			log.Info("restarted", "said", err)
 			d.expectModem(mc, restartPause)
 			d.await(ctx, mc, api.CondRebooted, restartPause)
 			continue
 		}
 		code := conditionOf(err)
+		if code == api.CondUnplugged || code == api.CondRebooted {
+			row.owed = time.Time{}
+		}
 		delay := d.climb(mc.Name, &row, code)
 		log.Warn("session ended", "condition", code, "error", err, "again_in", delay)
 		d.setCondition(mc.Name, code, err)
@@ -119,8 +123,10 @@ func (d *Daemon) operate(ctx context.Context, mc configs.Modem, device tenure, r
 	d.board.withdraw(mc.Name, api.FindUsedUp)
 	d.board.withdraw(mc.Name, api.FindHand)
 	up := time.Now()
-	s := &session{d: d, cfg: mc, m: m, log: d.log.With("modem", mc.Name), duties: duties{ailing: row.ailing, tried: row.rounds > 0, proven: up}}
+	s := &session{d: d, cfg: mc, m: m, log: d.log.With("modem", mc.Name), owed: row.owed,
+		duties: duties{ailing: row.ailing, tried: row.rounds > 0, proven: up}}
 	err = s.run(ctx)
+	row.owed = s.owed
 	row.worked(s.duties.proven.Sub(up))
 	row.ailing = cmp.Or(ails(err), s.duties.ailing)
 	return err

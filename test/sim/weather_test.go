@@ -84,8 +84,36 @@ const calm = "life.sim-swapped"
 // 9.2.3.9 demands.
 var wholly = map[string]bool{"incoming.part-missing": true, "incoming.alphanumeric": true, "incoming.ref-reused": true, "incoming.type-0": true}
 
+// meanwhile is late where the modem answers commands while it owes the answer to a
+// message, so that others are sent behind it; refusals come late too.
+func meanwhile(t *testing.T, found *tally, seed uint64) {
+	inWorld(t, found, seed, setup{modems: oneModem(seed)}, func(w *world) {
+		phones := pair(w)
+		w.start()
+		w.up("a")
+		delays := []time.Duration{30 * time.Second, time.Minute, 119 * time.Second, 170 * time.Second, 190 * time.Second, 5 * time.Minute}
+		for range 6 {
+			for _, f := range []string{"send.answer-late", "send.cms-350-late"} {
+				if w.rng.IntN(3) > 0 {
+					if err := w.modems["a"].Fault(f, emulator.FaultConfig{Delay: delays[w.rng.IntN(len(delays))], Times: 1}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			w.work(phones)
+			time.Sleep(time.Duration(w.rng.IntN(10)) * time.Minute)
+		}
+		w.modems["a"].ClearFaults()
+		w.verdict(12*time.Hour, nil)
+	})
+}
+
 // late makes six answers late in a row, at different steps.
 func late(t *testing.T, found *tally, seed uint64, how string) {
+	if how == "meanwhile" {
+		meanwhile(t, found, seed)
+		return
+	}
 	_, by := parseDeath("idle/" + how)
 	inWorld(t, found, seed, setup{modems: oneModem(seed)}, func(w *world) {
 		phones := pair(w)
