@@ -31,6 +31,8 @@ type sendFlags struct {
 	onUnknown string
 }
 
+func (f *sendFlags) checkWait() error { return oneOf("wait", f.wait, "sent", "delivered") }
+
 func (a *app) send() *cobra.Command {
 	var f sendFlags
 	cmd := &cobra.Command{
@@ -46,7 +48,12 @@ back); 3 if nobody can say yet whether it was sent. Whatever the status, a repea
 the same --key never sends twice.`,
 		Example: `  simpost send --to +4790000001 "The freezer is warm: -4 °C"
   uptime | simpost send --to +4790000001 --wait=delivered --timeout 2m`,
-		Args: oneText,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := f.checkWait(); err != nil { // with no word of its own it has taken the next one
+				return err
+			}
+			return oneText(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runSend(cmd, &f, args) },
 	}
 	flags := cmd.Flags()
@@ -150,7 +157,7 @@ func (a *app) fillRequest(cmd *cobra.Command, f *sendFlags, args []string) error
 // words checks the flags that take one of a few words.
 func (f *sendFlags) words() error {
 	return errors.Join(
-		oneOf("wait", f.wait, "sent", "delivered"),
+		f.checkWait(),
 		oneOf("encoding", f.req.Encoding, "auto", "gsm7", "ucs2"),
 		oneOf("priority", f.priority, "alert", "normal", "bulk"),
 		oneOf("on-unknown", f.onUnknown, "resend", "hold", "fail"),
