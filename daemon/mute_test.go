@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,11 +14,11 @@ import (
 // wedge is what a modem does not do until it is restarted: it hangs at a command until
 // its port is closed, or leaves that command unanswered and goes on.
 type wedge struct {
-	at     []string
-	hangs  bool
-	on     bool
-	deaf   bool
-	resets int
+	at    []string
+	hangs bool
+
+	on, deaf atomic.Bool
+	resets   atomic.Int32
 }
 
 type wedged struct {
@@ -27,28 +28,30 @@ type wedged struct {
 
 func (p wedged) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte("CFUN=1,1")) {
-		p.w.resets++
+		p.w.resets.Add(1)
 	}
 	hit := false
 	for _, at := range p.w.at {
 		hit = hit || bytes.Contains(b, []byte(at))
 	}
-	p.w.deaf = p.w.deaf || hit && p.w.hangs
-	if p.w.on && p.w.resets == 0 && (hit || p.w.deaf) {
+	if hit && p.w.hangs {
+		p.w.deaf.Store(true)
+	}
+	if p.w.on.Load() && p.w.resets.Load() == 0 && (hit || p.w.deaf.Load()) {
 		return len(b), nil
 	}
 	return p.ReadWriteCloser.Write(b)
 }
 
 func (p wedged) Close() error {
-	p.w.deaf = false
+	p.w.deaf.Store(false)
 	return p.ReadWriteCloser.Close()
 }
 
 // A modem that answers AT whenever it is asked, and never a list, a prompt or a
 // message, is restarted within the hour, and works.
 func TestMuteModemIsRestarted(t *testing.T) {
-	for name, wd := range map[string]wedge{
+	for name, wd := range map[string]*wedge{
 		"hangs at its list":      {at: []string{"+CMGL"}, hangs: true},
 		"hangs at a message":     {at: []string{"+CMGS"}, hangs: true},
 		"hangs after a message":  {at: []string{"\x1a"}, hangs: true},
@@ -59,24 +62,24 @@ func TestMuteModemIsRestarted(t *testing.T) {
 			inWorld(t, emulator.NetworkConfig{}, one(), func(w *world) {
 				w.ports = map[string]func() (io.ReadWriteCloser, error){"a": func() (io.ReadWriteCloser, error) {
 					rwc, err := w.modems["a"].Open()
-					return unpluggable{wedged{rwc, &wd}}, err
+					return unpluggable{wedged{rwc, wd}}, err
 				}}
 				phone := w.net.NewPhone(emulator.PhoneConfig{})
 				w.start()
 				w.condition("a", api.CondReady)
 				time.Sleep(5 * time.Minute)
-				wd.on = true
+				wd.on.Store(true)
 				phone.Send("+4790000001", "in")
 				var last string
 				for range 3 { // the first may be unknown for good by then
 					last = w.send(text(phone.Number(), "out"))
 				}
 				w.within(90*time.Minute, "it was restarted, and works", func() bool {
-					return wd.resets > 0 && w.get(last).State == api.Delivered && len(w.inbox()) == 1
+					return wd.resets.Load() > 0 && w.get(last).State == api.Delivered && len(w.inbox()) == 1
 				})
 				time.Sleep(time.Hour)
-				if m := w.modem("a"); wd.resets != 1 || m.Condition.Code != api.CondReady {
-					t.Errorf("it was restarted %d times, and is %s", wd.resets, m.Condition.Code)
+				if m := w.modem("a"); wd.resets.Load() != 1 || m.Condition.Code != api.CondReady {
+					t.Errorf("it was restarted %d times, and is %s", wd.resets.Load(), m.Condition.Code)
 				}
 			})
 		})

@@ -153,8 +153,8 @@ func (w *world) settled() bool {
 	return w.arrived()
 }
 
-// decided says that what is unknown will stay so: each such part was tried twice, or
-// another one of its message has failed.
+// decided says that what is unknown will stay so: each such part was tried twice, the
+// second copy perhaps refused, or another one of its message has failed.
 func (w *world) decided() bool {
 	page, err := w.ourClient().List(context.Background(), api.ListQuery{Direction: api.Out, State: api.Unknown, Limit: 200})
 	if err != nil {
@@ -171,15 +171,15 @@ func (w *world) decided() bool {
 
 // waiting says whether a part will be sent again by itself.
 func waiting(m api.Message) bool {
-	unknowns := map[int]int{}
+	unknowns, last := map[int]int{}, map[int]api.State{}
 	for _, at := range m.Attempts {
-		if at.State == api.Unknown {
+		if last[at.Part] = at.State; at.State == api.Unknown {
 			unknowns[at.Part]++
 		}
 	}
 	doomed := slices.ContainsFunc(m.Parts, func(p api.Part) bool { return p.State == api.Failed })
 	return m.OnUnknown == api.OnUnknownResend && slices.ContainsFunc(m.Parts, func(p api.Part) bool {
-		return p.State == api.Queued || p.State == api.Submitting || p.State == api.Unknown && unknowns[p.Seq] < 2 && !doomed
+		return p.State == api.Queued || p.State == api.Submitting || p.State == api.Unknown && last[p.Seq] == api.Unknown && unknowns[p.Seq] < 2 && !doomed
 	})
 }
 
