@@ -106,6 +106,7 @@ func (l *ladder) next(now time.Time) {
 	for ; ; l.rung++ {
 		if l.rung == len(rungs) {
 			l.rung, l.hands.last = againFrom, time.Time{}
+			l.speed = 0 // it may be another modem, of another speed
 			l.rounds++
 		}
 		if l.may(rungs[l.rung], now) {

@@ -24,6 +24,18 @@ func TestSpeedIsFound(t *testing.T) {
 	}
 }
 
+// Another modem at the same line, of another speed, is found too.
+func TestSpeedOfAnotherModem(t *testing.T) {
+	inWorld(t, emulator.NetworkConfig{}, []emulator.Config{{Name: "a", OnlyAt: 9600}}, func(w *world) {
+		w.start()
+		w.within(3*time.Minute, "the speed is found", func() bool { return w.can("a") })
+		w.modems["a"].Unplug()
+		w.saw("a", api.CondUnplugged)
+		w.modems["a"] = w.net.NewModem(emulator.Config{Name: "b", OnlyAt: 57600})
+		w.within(30*time.Minute, "the speed of the other one is found", func() bool { return w.can("a") })
+	})
+}
+
 // What is configured is not guessed at.
 func TestConfiguredSpeed(t *testing.T) {
 	inWorld(t, emulator.NetworkConfig{}, []emulator.Config{{Name: "a", OnlyAt: 9600}, {Name: "b", OnlyAt: 9600}}, func(w *world) {
