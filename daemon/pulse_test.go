@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -99,7 +101,7 @@ func TestAStuckFrontIsNotAlive(t *testing.T) {
 				}
 				if crowded.Load() { // as an API whose every place is at work
 					c, there := net.Pipe()
-					go func() { _, _ = there.Read(make([]byte, 1)); there.Close() }()
+					go func() { _, _ = http.ReadRequest(bufio.NewReader(there)); there.Close() }()
 					return c, nil
 				}
 				return w.pipe.dial(ctx)
