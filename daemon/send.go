@@ -21,6 +21,10 @@ const submitGrace = 60 * time.Second
 // comes later than the daemon waits would be taken for the next message's.
 const answerLast = 5*time.Minute + 30*time.Second
 
+// answerOwed is how long it may come after the daemon has given it up: a shorter limit
+// says that the modem is a faster one.
+func answerOwed(limit time.Duration) time.Duration { return min(answerLast-limit, limit) }
+
 // intent commits that a part is about to leave (invariant I1). modem.Send runs
 // commit while it waits for the prompt, on a goroutine of its own; close fixes
 // the outcome, so that a commit can't come after Send has returned.
@@ -181,7 +185,7 @@ func (s *session) notSent(ctx context.Context, job store.Job, attempt int64, sen
 	}
 	silent := modem.Unanswered(send.Err)
 	if send.Unanswered() {
-		s.owes(time.Now().Add(answerLast - s.d.cfg.Send.AnswerTimeout))
+		s.owes(time.Now().Add(answerOwed(s.d.cfg.Send.AnswerTimeout)))
 	}
 	if err := s.m.Err(); err != nil {
 		return hungAt(dutySend, silent, err)
