@@ -89,7 +89,8 @@ get-url = "APPLICATION/?from=%p&text=%b"
 `))
 	bearerbox := start(t, "bearerbox", "-v", "1", config)
 	bearerbox.expect(t, bearerbox.err, "AT SMSC successfully opened")
-	start(t, "smsbox", "-v", "1", config)
+	smsbox := start(t, "smsbox", "-v", "1", config)
+	smsbox.expect(t, smsbox.err, "Connected to bearerbox") // it dies of a message that comes before
 	before := n.commands(m)
 	get(t, "http://127.0.0.1:"+ports[2]+"/cgi-bin/sendsms", url.Values{"username": {"test"}, "password": {"test"}, "to": {echo},
 		"text": {long()}, "charset": {"UTF-8"}, "coding": {"2"}, "dlr-mask": {"3"}, "dlr-url": {application.URL + "/?status=%d"}})
