@@ -226,7 +226,7 @@ func (w *world) verdict(limit time.Duration, change func(*account)) {
 // judge asks the judge now.
 func (w *world) judge(change func(*account)) {
 	w.t.Helper()
-	a := account{record: w.net.Record(), told: w.book.told, noisy: w.book.noisy}
+	a := account{told: w.book.told, noisy: w.book.noisy}
 	var err error
 	if a.in, err = w.inbox(); err != nil {
 		w.fatalf("%v", err)
@@ -245,6 +245,7 @@ func (w *world) judge(change func(*account)) {
 			w.fatalf("%v", err)
 		}
 	}
+	a.record = w.net.Record() // last: what was delivered meanwhile is in it too
 	if change != nil {
 		change(&a)
 	}
