@@ -155,11 +155,10 @@ func failsOnLTE(access string, err *modem.SendError) bool {
 	return false
 }
 
-// refusedAgain says that every number that was refused in a row was so more than once,
-// which is the value of each.
-func refusedAgain(row map[string]bool) bool {
-	for _, again := range row {
-		if !again {
+// refusedAgain says that every number that was refused in a row was so more than once.
+func refusedAgain(row map[string]int) bool {
+	for _, times := range row {
+		if times < 2 {
 			return false
 		}
 	}

@@ -140,16 +140,17 @@ func (q *queue) placeOf(l *lane, job store.Job) store.Aside {
 // takeBack has what was set aside judged anew, if a card has come or left.
 func (q *queue) takeBack(now time.Time) error {
 	q.mu.Lock()
-	stale, nobody := q.aside.stale, q.aside.nobody
+	if !q.aside.stale {
+		q.mu.Unlock()
+		return nil
+	}
+	nobody := q.aside.nobody
 	q.aside.stale, q.aside.nobody = false, false
 	var homes [][]string
 	for _, l := range q.present(nil) {
 		homes = append(homes, l.home())
 	}
 	q.mu.Unlock()
-	if !stale {
-		return nil
-	}
 	err := q.store.TakeBack(now, homes, !nobody)
 	if err != nil {
 		q.mu.Lock()

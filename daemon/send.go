@@ -262,9 +262,9 @@ func (s *session) suspect(job store.Job, send *modem.SendError, v verdict) {
 		return
 	}
 	if s.refused == nil {
-		s.refused = map[string]bool{}
+		s.refused = map[string]int{}
 	}
-	_, s.refused[job.To] = s.refused[job.To]
+	s.refused[job.To]++
 	switch {
 	case len(s.refused) >= refusedRow:
 		s.refused = nil

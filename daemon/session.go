@@ -67,7 +67,7 @@ type session struct {
 	polls      int
 	used       map[string]int   // of each memory, at the last poll
 	left       map[string]int   // of each memory, after the last sweep: a person's drafts, or what can't be deleted
-	refused    map[string]bool  // numbers refused in a row
+	refused    map[string]int   // numbers refused in a row, and how often
 	lteRow     int              // messages that failed in a row as they do on LTE without SMS
 	open       map[uint64]int64 // exchange -> unknown attempt, for late evidence
 }

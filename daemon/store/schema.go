@@ -12,8 +12,9 @@ const applicationIDAt = 68
 
 // Priorities are 0 alert, 1 normal, 2 bulk. A lane says who may send a part:
 // "" any modem, "m:NAME" the modem asked for, "s:ID" the SIM its message is bound
-// to, "h:CODES" the cards that are from there, "g:" none (aside.go). priority, lane and expires repeat what the message says, so that one
-// partial index finds the next part at any size of the table.
+// to, "h:CODES" the cards that are from there, "g:" none (aside.go). priority, lane
+// and expires repeat what the message says, so that one partial index finds the next
+// part at any size of the table.
 //
 // Rows of message, part, attempt, received and report are never deleted, so their
 // ids are never used again; only what they hold is forgotten (retention.go).
