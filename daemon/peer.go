@@ -55,6 +55,16 @@ func peerOf(c net.Conn) peer {
 	return p
 }
 
+// Server is the process that listens on a unix socket, 0 if none does.
+func Server(socket string) int {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return 0
+	}
+	defer c.Close()
+	return int(peerOf(c).PID)
+}
+
 func peerOfFD(fd int) peer {
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {

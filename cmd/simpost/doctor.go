@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"simpost/configs"
 	"simpost/daemon"
@@ -204,22 +202,7 @@ func (a *app) server() int {
 	if err != nil {
 		return 0
 	}
-	c, err := net.Dial("unix", cmp.Or(at.Socket, api.DefaultSocket))
-	if err != nil {
-		return 0
-	}
-	defer c.Close()
-	raw, err := c.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0
-	}
-	pid := 0
-	_ = raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid = int(cred.Pid)
-		}
-	})
-	return pid
+	return daemon.Server(cmp.Or(at.Socket, api.DefaultSocket))
 }
 
 // separate takes what is wrong with the machine from the modems, which all have it.
